@@ -1,0 +1,1 @@
+"""From approved contours to a better model."""

@@ -1,0 +1,1 @@
+"""From CT slices to a structure set."""

@@ -1,0 +1,43 @@
+"""The exceptions of this room.
+
+SegmentationError
+├── GeometryError          voxels that cannot be placed in the patient
+├── SeriesError            slices that do not make a volume; carries every reason
+├── BundleError            a model that does not verify or does not fit
+├── NotThisModelError      a CT that the model is not meant for
+└── StructureSetError      a structure set that cannot be written or read exactly
+"""
+
+from collections.abc import Sequence
+
+
+class SegmentationError(Exception):
+    """Something that this room was asked for cannot be done; the message is for the operator."""
+
+
+class GeometryError(SegmentationError):
+    """Voxels that cannot be placed in the patient."""
+
+
+class SeriesError(SegmentationError):
+    """Slices that do not make a volume that can be contoured honestly.
+
+    Args:
+        reasons: every reason, each a sentence in the operator's words.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class BundleError(SegmentationError):
+    """A model bundle that does not verify, is incomplete, or does not fit its own manifest."""
+
+
+class NotThisModelError(SegmentationError):
+    """A CT that the model is not meant for, as a patient's for a model of the phantom."""
+
+
+class StructureSetError(SegmentationError):
+    """A structure set that cannot be written or read without changing what it shows."""

@@ -1,0 +1,1 @@
+"""Real series, peers and models that the tests share."""

@@ -1,0 +1,238 @@
+"""What the ledger remembers, as frozen values (pure)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dicomnode.series import State
+
+
+class DeliveryState(StrEnum):
+    """Where a structure set is on its way to one peer."""
+
+    PENDING = "pending"  # waits for its next attempt
+    SENT = "sent"  # the peer answered with success, or success with a warning
+    DEAD = "dead"  # given up; the operator may retry
+    CANCELLED = "cancelled"  # by the operator
+
+
+@dataclass(frozen=True)
+class ReceivedInstance:
+    """One instance whose bytes are on disk.
+
+    Args:
+        sop_instance_uid: of the instance.
+        sop_class_uid: of the instance.
+        series_instance_uid: the series that it belongs to.
+        study_instance_uid: the study that it belongs to.
+        transfer_syntax_uid: of the bytes on disk.
+        sha256: hex, of the encoded data set as received, without preamble and file meta information.
+        size: of the file, in bytes.
+        path: relative to the data folder.
+        calling_ae_title: who sent it.
+        called_ae_title: whom they called.
+        peer_address: where they called from.
+        received: UTC.
+        action: what the rules say it is for: contour, learn or ignore.
+        rule: the name of the rule that matched.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    size: int
+    path: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    received: datetime
+    action: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class StructureSetSummary:
+    """What an RT Structure Set that came in says of itself."""
+
+    label: str
+    approval_status: str
+    roi_count: int
+    referenced_series_uid: str
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """A CT series and what became of it.
+
+    Args:
+        id: the ledger's own number.
+        series_instance_uid: of the CT.
+        study_instance_uid: of its study.
+        state: where it is.
+        generation: how often it was taken to be whole; each time is a piece of work of its own.
+        content: digest of the instances of the last generation, empty before the first.
+        reasons: why it is held or failed, in words.
+        released: whether the operator released the present content in spite of the reasons.
+        calling_ae_title: who sent it first, and gets the result where the rule names nobody.
+        called_ae_title: whom they called.
+        first_received: UTC.
+        last_received: UTC, of the newest instance or repeat.
+        completed: UTC, when the last generation was taken to be whole.
+    """
+
+    id: int
+    series_instance_uid: str
+    study_instance_uid: str
+    state: State
+    generation: int
+    content: str
+    reasons: tuple[str, ...]
+    released: bool
+    calling_ae_title: str
+    called_ae_title: str
+    first_received: datetime
+    last_received: datetime
+    completed: datetime | None
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """A structure set that was written, before the ledger knows it.
+
+    Args:
+        series_id: of the CT in the ledger.
+        generation: the piece of work that made it.
+        sop_instance_uid: of the structure set; derived from content, model and settings.
+        path: relative to the data folder.
+        label: Structure Set Label.
+        model_name: of the bundle.
+        model_version: of the bundle.
+        model_digest: hex SHA-256 of the bundle.
+        created: UTC, the time written into the instance.
+        volumes_cm3: of each organ drawn, by its name.
+        not_found: organs that the model knows and did not find.
+        notes: what a physicist should know of this result.
+        seconds: how long each stage took.
+    """
+
+    series_id: int
+    generation: int
+    sop_instance_uid: str
+    path: str
+    label: str
+    model_name: str
+    model_version: str
+    model_digest: str
+    created: datetime
+    volumes_cm3: dict[str, float]
+    not_found: tuple[str, ...]
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ResultRecord(NewResult):
+    """A structure set of ours, on disk."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """One structure set on its way to one peer.
+
+    Args:
+        id: the ledger's own number.
+        result_id: which structure set.
+        peer: AE title.
+        state: where it is.
+        attempts: how many were made.
+        permanent_refusals: how many of them the peer refused for good.
+        status: of the last C-STORE response, None before the first.
+        detail: of the last attempt, in words.
+        created: UTC.
+        next_attempt: UTC, None when there will be none.
+        finished: UTC, when it was sent or given up.
+    """
+
+    id: int
+    result_id: int
+    peer: str
+    state: DeliveryState
+    attempts: int
+    permanent_refusals: int
+    status: int | None
+    detail: str
+    created: datetime
+    next_attempt: datetime | None
+    finished: datetime | None
+
+
+@dataclass(frozen=True)
+class StructureSetRecord:
+    """An RT Structure Set that came in."""
+
+    sop_instance_uid: str
+    label: str
+    approval_status: str
+    roi_count: int
+    referenced_series_uid: str
+    ours: bool
+    path: str
+    calling_ae_title: str
+    received: datetime
+
+
+@dataclass(frozen=True)
+class ConflictRecord:
+    """An instance that came under a known UID with other content, kept apart until the operator decides."""
+
+    id: int
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    size: int
+    path: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    received: datetime
+    action: str
+    rule: str
+    decision: str  # "", "accepted" or "rejected"
+
+
+@dataclass(frozen=True)
+class AlarmRecord:
+    """Something that a person must look at; shown until it is acknowledged."""
+
+    id: int
+    kind: str
+    text: str
+    about: str
+    raised: datetime
+    count: int
+    acknowledged: datetime | None
+
+
+@dataclass(frozen=True)
+class ContouringOrder:
+    """A series that is to be contoured."""
+
+    series_id: int
+    generation: int
+
+
+@dataclass(frozen=True)
+class DeliveryOrder:
+    """A structure set that is to be sent."""
+
+    delivery_id: int
+    attempt: int
+    delay_s: float

@@ -1,0 +1,188 @@
+"""The ledger's tables, and the engine that opens the database they are in."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another before the instance is refused
+
+
+class Utc(sa.types.TypeDecorator[datetime]):
+    """A UTC time; SQLite forgets the zone, so it is put back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's signature)
+        """Refuse a time without a zone: nobody could say later when it was."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger takes times with a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the time in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+
+def _received_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("sop_class_uid", sa.String(64), nullable=False),
+        sa.Column("series_instance_uid", sa.String(64), nullable=False),
+        sa.Column("study_instance_uid", sa.String(64), nullable=False),
+        sa.Column("transfer_syntax_uid", sa.String(64), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("path", sa.String, nullable=False),
+        sa.Column("calling_ae_title", sa.String(16), nullable=False),
+        sa.Column("called_ae_title", sa.String(16), nullable=False),
+        sa.Column("peer_address", sa.String(64), nullable=False),
+        sa.Column("received", Utc, nullable=False),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("rule", sa.String, nullable=False),
+    ]
+
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("series_instance_uid", sa.String(64), nullable=False, unique=True),
+    sa.Column("study_instance_uid", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("content", sa.String(64), nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("released", sa.Boolean, nullable=False),
+    sa.Column("calling_ae_title", sa.String(16), nullable=False),
+    sa.Column("called_ae_title", sa.String(16), nullable=False),
+    sa.Column("first_received", Utc, nullable=False),
+    sa.Column("last_received", Utc, nullable=False),
+    sa.Column("completed", Utc),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("sop_instance_uid", sa.String(64), primary_key=True),
+    *_received_columns(),
+    sa.Column("last_received", Utc, nullable=False),
+    sa.Index("instances_by_series", "series_instance_uid"),
+)
+
+structure_sets = sa.Table(
+    "structure_sets",
+    metadata,
+    sa.Column("sop_instance_uid", sa.String(64), sa.ForeignKey("instances.sop_instance_uid"), primary_key=True),
+    sa.Column("label", sa.String, nullable=False),
+    sa.Column("approval_status", sa.String(16), nullable=False),
+    sa.Column("roi_count", sa.Integer, nullable=False),
+    sa.Column("referenced_series_uid", sa.String(64), nullable=False),
+)
+
+conflicts = sa.Table(
+    "conflicts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sop_instance_uid", sa.String(64), nullable=False),
+    *_received_columns(),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.UniqueConstraint("sop_instance_uid", "sha256"),
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False, index=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("sop_instance_uid", sa.String(64), nullable=False, unique=True),
+    sa.Column("path", sa.String, nullable=False),
+    sa.Column("label", sa.String(16), nullable=False),
+    sa.Column("model_name", sa.String, nullable=False),
+    sa.Column("model_version", sa.String, nullable=False),
+    sa.Column("model_digest", sa.String(64), nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("volumes_cm3", sa.JSON, nullable=False),
+    sa.Column("not_found", sa.JSON, nullable=False),
+    sa.Column("notes", sa.JSON, nullable=False),
+    sa.Column("seconds", sa.JSON, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("result_id", sa.Integer, sa.ForeignKey("results.id"), nullable=False, index=True),
+    sa.Column("peer", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("permanent_refusals", sa.Integer, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("detail", sa.String, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("next_attempt", Utc),
+    sa.Column("finished", Utc),
+)
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("text", sa.String, nullable=False),
+    sa.Column("about", sa.String, nullable=False),
+    sa.Column("raised", Utc, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("acknowledged", Utc),
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """Return an engine on the database that the ledger and the durable engine share.
+
+    SQLite in WAL mode with synchronous=FULL: with NORMAL a power cut may take back what was committed. Transactions
+    begin IMMEDIATE, so that two writers wait for each other instead of failing half-way.
+
+    Args:
+        url: of SQLAlchemy, `sqlite:///FILE` or `postgresql+psycopg://...`.
+    """
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+            connection.isolation_level = "IMMEDIATE"
+            cursor = connection.cursor()
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "secure_delete=ON",
+                f"busy_timeout={BUSY_TIMEOUT_MS}",
+            ):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+    return engine
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the ledger's own tables to this release's form; the durable engine looks after its own."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "head")

@@ -1,0 +1,242 @@
+"""One TOML file, read once into frozen models; every fault in one message."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+from pydicom.datadict import tag_for_keyword
+
+from dicomnode.errors import ConfigurationError
+from dicomnode.peers import Peer, ae_title_fault
+from dicomnode.routing import DEFAULT_RULES, Rule
+
+SHIPPED_BUNDLES = frozenset({"starter", "demo"})
+
+
+def _ae_title(text: str) -> str:
+    if fault := ae_title_fault(text):
+        raise ValueError(fault)
+    return text
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    """A table of the file: frozen, and an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Node(_Section):
+    """Who we are and where our files lie; what each key means stands in `etc/dicomnode.toml`."""
+
+    ae_title: AETitle = "DICOMNODE"
+    host: str = ""
+    port: Port = 11112
+    data_dir: Path = Path("/var/lib/dicomnode")
+    database_url: str = ""
+
+
+class Receiving(_Section):
+    """How we listen, and when a series is whole."""
+
+    quiet_s: PositiveFloat = 15.0
+    minimum_slices: PositiveInt = 20
+    maximum_associations: PositiveInt = 16
+    acse_timeout_s: PositiveFloat = 10.0
+    dimse_timeout_s: PositiveFloat = 30.0
+    network_timeout_s: PositiveFloat = 30.0
+    message_limit_mib: PositiveInt = 128
+    minimum_free_mib: NonNegativeInt = 2048
+    minimum_free_percent: Annotated[float, Field(ge=0, lt=100)] = 5.0
+
+
+class Contouring(_Section):
+    """Which models there are, and what the contouring process may use."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    timeout_s: PositiveFloat = 1800.0
+    memory_limit_mib: NonNegativeInt = 0
+    bundle_dirs: tuple[Path, ...] = ()
+
+
+class Delivering(_Section):
+    """How results are sent, and for how long it is tried."""
+
+    first_retry_s: PositiveFloat = 10.0
+    longest_retry_s: PositiveFloat = 900.0
+    give_up_after_h: PositiveFloat = 24.0
+    connection_timeout_s: PositiveFloat = 10.0
+    acse_timeout_s: PositiveFloat = 10.0
+    dimse_timeout_s: PositiveFloat = 60.0
+    network_timeout_s: PositiveFloat = 30.0
+
+
+class Alarms(_Section):
+    """Who is told of an alarm beside the log and `status`."""
+
+    webhook_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    email_host: str = ""
+    email_port: Port = 25
+    email_from: str = ""
+    email_to: tuple[str, ...] = ()
+    timeout_s: PositiveFloat = 10.0
+
+
+class LogSettings(_Section):
+    """How the log looks."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Configuration(_Section):
+    """Everything that the operator can set."""
+
+    node: Node = Node()
+    receiving: Receiving = Receiving()
+    peers: tuple[Peer, ...] = ()
+    rules: tuple[Rule, ...] = DEFAULT_RULES
+    contouring: Contouring = Contouring()
+    delivering: Delivering = Delivering()
+    alarms: Alarms = Alarms()
+    logging: LogSettings = LogSettings()
+
+    @classmethod
+    def default(cls, data_dir: Path) -> Self:
+        """Return the embedded defaults: a node on loopback whose one peer, TPS, listens beside it on port 11113."""
+        peer = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
+        return cls(node=Node(host="127.0.0.1", data_dir=data_dir), peers=(peer,))
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Read and check the whole file.
+
+    Raises:
+        ConfigurationError: with every fault that was found, each in a sentence that names the key.
+    """
+    document = _read(path)
+    faults = []
+    try:
+        return _checked(Configuration.model_validate(document))
+    except ValidationError as error:
+        faults += [_in_words(each) for each in error.errors()]
+    raise ConfigurationError([*faults, *_faults_of_the_rest(document)])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([f"{path}: is not UTF-8 text"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"{path}: is no valid TOML: {error}"]) from None
+
+
+def _checked(configuration: Configuration) -> Configuration:
+    """Return the configuration if its parts agree with each other."""
+    names = [peer.ae_title for peer in configuration.peers]
+    receivers = {peer.ae_title for peer in configuration.peers if peer.allows("receive_results")}
+    faults = [
+        *_repeated("peers", names),
+        *_repeated("rules", [rule.name for rule in configuration.rules]),
+        *_rule_faults(configuration.rules, set(names), receivers),
+        *_bundle_faults(configuration.rules, configuration.contouring.bundle_dirs),
+        *_alarm_faults(configuration.alarms),
+    ]
+    if configuration.delivering.first_retry_s > configuration.delivering.longest_retry_s:
+        faults.append("delivering.first_retry_s: must not be longer than longest_retry_s")
+    if faults:
+        raise ConfigurationError(faults)
+    return configuration
+
+
+def _faults_of_the_rest(document: Mapping[str, Any]) -> list[str]:
+    """Return what the parts that are valid by themselves say against each other, so that one message has all."""
+    peers, rules = document.get("peers"), document.get("rules")
+    sound_peers = [one for one in peers if _is_sound("peers", one)] if isinstance(peers, list) else []
+    sound_rules = [one for one in rules if _is_sound("rules", one)] if isinstance(rules, list) else []
+    if len(sound_peers) != len(peers or ()):
+        # A rule may well name a peer whose entry has the fault: what it names cannot be judged yet.
+        sound_rules = [{key: value for key, value in rule.items() if key != "send_to"} for rule in sound_rules]
+    contouring = document.get("contouring") if _is_sound("contouring", document.get("contouring")) else {}
+    try:
+        _checked(Configuration.model_validate({"peers": sound_peers, "rules": sound_rules, "contouring": contouring}))
+    except ConfigurationError as error:
+        return list(error.faults)
+    return []
+
+
+def _is_sound(section: str, value: object) -> bool:
+    try:
+        Configuration.model_validate({section: [value] if section in {"peers", "rules"} else value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """Return a fault that pydantic found as a sentence that begins with the key."""
+    key = ""
+    for part in error["loc"]:
+        key += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if key else str(part)
+    said = {"extra_forbidden": "is no key of this configuration", "missing": "is missing"}
+    text = said.get(error["type"], error["msg"].removeprefix("Value error, ").replace("Input should be", "must be"))
+    return f"{key}: {text}"
+
+
+def _repeated(section: str, names: Iterable[str]) -> list[str]:
+    names = list(names)
+    return [f"{section}: {name} is there more than once" for name in sorted({n for n in names if names.count(n) > 1})]
+
+
+def _rule_faults(rules: Iterable[Rule], known: set[str], receivers: set[str]) -> list[str]:
+    faults = []
+    for rule in rules:
+        faults += [
+            f"rules, {rule.name}: {name} is neither a keyword of the DICOM dictionary nor gggg,eeee"
+            for name in rule.attributes
+            if not re.fullmatch(r"[0-9a-fA-F]{4},[0-9a-fA-F]{4}", name) and tag_for_keyword(name) is None
+        ]
+        for ae_title in rule.send_to:
+            if ae_title not in known:
+                faults.append(f"rules, {rule.name}: send_to names {ae_title}, which is no peer")
+            elif ae_title not in receivers:
+                faults.append(f"rules, {rule.name}: send_to names {ae_title}, which may not receive_results")
+    return faults
+
+
+def _bundle_faults(rules: Iterable[Rule], folders: Iterable[Path]) -> list[str]:
+    folders = tuple(folders)
+    faults = [f"contouring.bundle_dirs: {folder} is no folder" for folder in folders if not folder.is_dir()]
+    for rule in rules:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", rule.bundle):
+            faults.append(f"rules, {rule.name}: {rule.bundle!r} is no name of a bundle")
+        elif rule.bundle not in SHIPPED_BUNDLES and not any((folder / rule.bundle).is_dir() for folder in folders):
+            faults.append(f"rules, {rule.name}: bundle {rule.bundle} is not shipped and in none of the bundle_dirs")
+    return faults
+
+
+def _alarm_faults(alarms: Alarms) -> list[str]:
+    if bool(alarms.email_host) != bool(alarms.email_to):
+        return ["alarms: email_host and email_to belong together: one is set and the other is not"]
+    if alarms.email_host and not alarms.email_from:
+        return ["alarms.email_from: is missing"]
+    return []

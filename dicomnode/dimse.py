@@ -1,0 +1,73 @@
+"""The statuses that we answer with, and the SOP classes and transfer syntaxes that we accept (tables)."""
+
+from pynetdicom.presentation import PresentationContext, build_context
+
+from dicomnode.errors import (
+    ClassNotSupported,
+    ConflictingContent,
+    DataSetMismatch,
+    LedgerUnavailable,
+    NotAuthorised,
+    NotUnderstood,
+    Refusal,
+    SpoolFull,
+)
+from dicomnode.peers import Right
+from dicomnode.routing import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
+DATA_SET_MISMATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.6
+NOT_AUTHORISED = 0x0124  # PS3.7 C.5.20
+LONGEST_COMMENT = 64  # PS3.7 C.4, Error Comment is of VR LO
+
+STATUS_OF: dict[type[Refusal], int] = {
+    SpoolFull: OUT_OF_RESOURCES,
+    LedgerUnavailable: OUT_OF_RESOURCES,
+    DataSetMismatch: DATA_SET_MISMATCH,
+    NotUnderstood: CANNOT_UNDERSTAND,
+    ConflictingContent: CANNOT_UNDERSTAND,
+    ClassNotSupported: CLASS_NOT_SUPPORTED,
+    NotAuthorised: NOT_AUTHORISED,
+}
+
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT_VR_LE = "1.2.840.10008.1.2"
+EXPLICIT_VR_LE = "1.2.840.10008.1.2.1"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+UNCOMPRESSED = (EXPLICIT_VR_LE, IMPLICIT_VR_LE)
+LOSSLESS = (
+    "1.2.840.10008.1.2.4.57",  # JPEG lossless, process 14
+    "1.2.840.10008.1.2.4.70",  # JPEG lossless, process 14, first-order prediction
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000, lossless only
+    RLE_LOSSLESS,
+)
+"""Compressed syntaxes that cannot lose a bit. Not .91, .51 and their like, nor deflated, nor big endian."""
+
+ACCEPTED: dict[str, tuple[str, ...]] = {
+    VERIFICATION: UNCOMPRESSED,
+    CT_IMAGE_STORAGE: UNCOMPRESSED + LOSSLESS,
+    RT_STRUCTURE_SET_STORAGE: UNCOMPRESSED,
+}
+"""SOP class -> the transfer syntaxes that this node takes it in."""
+
+RIGHT_TO_SEND: dict[str, Right] = {CT_IMAGE_STORAGE: "send_ct", RT_STRUCTURE_SET_STORAGE: "send_approvals"}
+"""SOP class -> the right that its sender needs."""
+
+# A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
+UNKNOWN_CALLED_AE = (1, 1, 7)
+UNKNOWN_CALLING_AE = (1, 1, 3)
+
+
+def accepted_contexts() -> list[PresentationContext]:
+    """Return the presentation contexts that the receiver supports."""
+    return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in ACCEPTED.items()]
+
+
+def error_comment(text: str) -> str:
+    """Return the text as an Error Comment may hold it: ASCII, no backslash, 64 characters at most."""
+    plain = text.encode("ascii", "replace").decode("ascii").replace("\\", "/").replace("\n", " ")
+    return plain if len(plain) <= LONGEST_COMMENT else plain[: LONGEST_COMMENT - 3] + "..."

@@ -1,0 +1,32 @@
+"""A CT with the organs that were drawn on it (pure)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adaptation.errors import CaseError
+from segmentation.volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCt:
+    """One patient or phantom to learn from or to be judged on.
+
+    Args:
+        name: no patient's identity; unique among the cases of a training.
+        group: cases of one way of scanning and drawing, as a centre.
+        volume: the CT.
+        masks: TG-263 name to bool, the CT's shape and pixel order. An organ that is not named was not drawn, which
+            does not mean that it is not there.
+    """
+
+    name: str
+    group: str
+    volume: Volume
+    masks: dict[str, NDArray[np.bool_]]
+
+    def __post_init__(self) -> None:
+        for organ, mask in self.masks.items():
+            if mask.shape != self.volume.grid.shape:
+                raise CaseError(f"{self.name}: the mask of {organ} does not fit the CT")

@@ -1,0 +1,84 @@
+"""The recipes of the two bundles that come with the project: data, network, training, as numbers (pure)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from adaptation.samples import Variation
+from adaptation.train import Training
+from segmentation.bundle import PostProcessing, Preprocessing
+from segmentation.network.places import places
+from segmentation.network.variant import Variant
+from segmentation.structures import ORGANS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a bundle is made.
+
+    Args:
+        name: of the bundle.
+        version: of its weights.
+        purpose: of the bundle.
+        organs: in the order of the channels.
+        variant: the network.
+        preprocessing: of the CT.
+        variation: of the samples.
+        training: of the weights.
+        unseen_share: of the cases of each group, kept for the figures in the manifest.
+        tuning_share: of the cases of each group, kept for choices such as thresholds.
+        split_seed: which cases these are.
+        data: in words, for the manifest.
+        licence: of the data.
+        citation: of the data.
+        postprocessing: by organ.
+    """
+
+    name: str
+    version: str
+    purpose: Literal["phantom", "patient"]
+    organs: tuple[str, ...]
+    variant: Variant
+    preprocessing: Preprocessing
+    variation: Variation
+    training: Training
+    unseen_share: float
+    tuning_share: float
+    split_seed: int
+    data: str
+    licence: str
+    citation: str
+    postprocessing: dict[str, PostProcessing] = field(default_factory=dict)
+
+
+# A 4 mm grid has no room for a stem of stride 4: full resolution in Conv1 and Conv2, a quarter of it in Conv5.
+STARTER_VARIANT = Variant(
+    in_channels=7,
+    width=16,
+    blocks=(3, 4, 6, 3),
+    stem_stride=1,
+    output_stride=4,
+    pyramid_dilations=(1, 3, 6),
+    head="plus",
+    head_channels=48,
+)
+STARTER = Recipe(
+    name="starter",
+    version="1",
+    purpose="patient",
+    organs=("Brainstem", "SpinalCord", "Bone_Mandible", "Parotid_L", "Parotid_R"),
+    variant=STARTER_VARIANT,
+    preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
+    variation=Variation(crop=64, slices=16),
+    training=Training(
+        steps=5000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+    ),
+    unseen_share=0.16,
+    tuning_share=0.05,
+    split_seed=7,
+    data="OpenKBP, the groups `source` and `other`: planning CT and physician contours of head-and-neck patients",
+    licence="MIT",
+    citation=(
+        "Babier et al., OpenKBP: The open-access knowledge-based planning grand challenge and dataset, "
+        "Med Phys 48:5549 (2021)"
+    ),
+)

@@ -1,0 +1,137 @@
+"""The pixels of one slice: found in its file, decoded bit for bit, turned into HU."""
+
+from collections.abc import Callable
+from io import BufferedIOBase
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.encaps import generate_frames
+
+from segmentation.errors import SeriesError
+
+AIR_HU = -1024
+UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 A.4: encapsulated
+PIXEL_DATA = b"\xe0\x7f\x10\x00"  # (7FE0,0010), little endian
+HEADER_BYTES = {True: 8, False: 12}  # by implicit: tag and length; or tag, VR, two reserved, length (PS3.5 7.1)
+INT16 = np.iinfo(np.int16)
+
+Stored = np.int16 | np.uint16
+
+# pydicom's own plug-ins cannot decode .57 and .70 bit-exactly without a GPL library; imagecodecs can.
+DECODERS: dict[str, Callable[..., Any]] = {
+    "1.2.840.10008.1.2.4.57": imagecodecs.ljpeg_decode,
+    "1.2.840.10008.1.2.4.70": imagecodecs.ljpeg_decode,
+    "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_decode,
+    "1.2.840.10008.1.2.4.81": imagecodecs.jpegls_decode,
+    "1.2.840.10008.1.2.4.90": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.4.91": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.5": lambda frame: imagecodecs.dicomrle_decode(frame, "<u2"),
+}
+
+
+def read_pixels(
+    file: BufferedIOBase, offset: int, *, implicit: bool, transfer_syntax_uid: str, into: NDArray[np.uint16]
+) -> None:
+    """Read the Pixel Data element of one slice.
+
+    Args:
+        file: a DICOM file in little endian byte order.
+        offset: of the element's tag.
+        implicit: whether the element's header has no VR.
+        transfer_syntax_uid: tells the codec where the element is encapsulated.
+        into: uint16, (rows, columns), contiguous: takes the 16 bits of each pixel as they are stored.
+
+    Raises:
+        SeriesError: if the element is absent, truncated, of another length than the matrix needs, or does not decode.
+    """
+    file.seek(offset)
+    header = file.read(HEADER_BYTES[implicit])
+    if header[:4] != PIXEL_DATA or len(header) != HEADER_BYTES[implicit]:
+        raise SeriesError(["there is no pixel data"])
+    length = int.from_bytes(header[-4:], "little")
+    if length == UNDEFINED_LENGTH:
+        into[...] = decode_frame(file.read(), transfer_syntax_uid, into.shape)
+        return
+    if transfer_syntax_uid in DECODERS:
+        raise SeriesError(["the pixel data are not encapsulated as their transfer syntax demands"])
+    if length != into.nbytes:
+        rows, columns = into.shape
+        raise SeriesError([f"the pixel data have {length} bytes where {rows} x {columns} pixels need {into.nbytes}"])
+    if file.readinto(into.data.cast("B")) != into.nbytes:
+        raise SeriesError(["the pixel data are cut off"])
+
+
+def decode_frame(encapsulated: bytes, transfer_syntax_uid: str, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Return the pixels of an encapsulated single frame, bit for bit as they were before compression.
+
+    Args:
+        encapsulated: the value of Pixel Data from the Basic Offset Table on (PS3.5 A.4).
+        transfer_syntax_uid: one of `DECODERS`.
+        shape: rows, columns.
+
+    Returns:
+        uint16, (rows, columns): signed values as their two's complement.
+
+    Raises:
+        SeriesError: if the fragments are malformed, the codec refuses them or the size is another.
+    """
+    decoder = DECODERS.get(transfer_syntax_uid)
+    if decoder is None:
+        raise SeriesError(["the pixel data are encapsulated although their transfer syntax is not compressed"])
+    try:
+        frame = next(generate_frames(encapsulated, number_of_frames=1))
+        pixels = np.asarray(decoder(frame))
+    except (ValueError, RuntimeError, EOFError, StopIteration, MemoryError) as error:
+        raise SeriesError(["the compressed pixel data cannot be decoded"]) from error
+    if pixels.size != shape[0] * shape[1] or pixels.dtype.kind not in "ui" or pixels.dtype.itemsize > 2:
+        raise SeriesError([f"the compressed pixel data hold {pixels.shape} pixels where {shape} are declared"])
+    return pixels.astype(np.int16 if pixels.dtype.kind == "i" else np.uint16).view(np.uint16).reshape(shape)
+
+
+def stored_values(bits: NDArray[np.uint16], bits_stored: int, *, signed: bool) -> NDArray[Stored]:
+    """Return the pixel values; what stands in the bits above Bits Stored, as overlays once did, is dropped.
+
+    Args:
+        bits: uint16, any shape.
+        bits_stored: 1 to 16, from the lowest bit up.
+        signed: Pixel Representation is 1.
+
+    Returns:
+        int16 where signed, else uint16, of the same shape.
+    """
+    unused = 16 - bits_stored
+    raised = bits << np.uint16(unused)
+    if signed:
+        return raised.view(np.int16) >> np.int16(unused)  # shifting a signed value down copies its sign
+    return raised >> np.uint16(unused)
+
+
+def to_hounsfield(
+    values: NDArray[Stored], rescale: tuple[float, float], padding: tuple[int, int] | None
+) -> NDArray[np.generic]:
+    """Return the HU of stored values (PS3.3 C.11.1.1.2), and air where there was no scan.
+
+    Args:
+        values: int16 or uint16, any shape.
+        rescale: slope and intercept.
+        padding: the stored values, first and last, that stand for no scan (Pixel Padding Value, PS3.3 C.7.5.1.1.2).
+
+    Returns:
+        int16 if that holds every HU exactly, else float32, of the same shape.
+    """
+    slope, intercept = rescale
+    is_padding = (values >= padding[0]) & (values <= padding[1]) if padding else None
+    whole = slope.is_integer() and intercept.is_integer() and max(abs(slope), abs(intercept)) < 2**15
+    hu: NDArray[np.generic] = (
+        values.astype(np.int32) * np.int32(slope) + np.int32(intercept)
+        if whole
+        else (values.astype(np.float64) * slope + intercept).astype(np.float32)
+    )
+    if is_padding is not None:
+        hu[is_padding] = AIR_HU
+    if not whole:
+        return hu
+    fits = INT16.min <= hu.min() and hu.max() <= INT16.max
+    return hu.astype(np.int16 if fits else np.float32)

@@ -15,8 +15,9 @@ from pydicom.errors import InvalidDicomError
 from segmentation.errors import SeriesError
 from segmentation.geometry import Grid
 from segmentation.pixel_data import read_pixels, stored_values, to_hounsfield
-from segmentation.series_check import PixelFormat, SliceHeader, check_volume
+from segmentation.slice_header import PixelFormat, SliceHeader
 from segmentation.volume import Volume
+from segmentation.volume_check import check_volume
 
 UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, struct.error)
 
@@ -150,15 +151,8 @@ def _read_hounsfield(files: Sequence[_SliceFile], grid: Grid) -> NDArray[np.gene
 def _read_slice(file: _SliceFile, shape: tuple[int, int]) -> NDArray[np.generic]:
     """Return the HU of one slice, (rows, columns)."""
     header, bits = file.header, np.empty(shape, np.uint16)
-    implicit = bool(file.ds.original_encoding[0])
     with file.path.open("rb") as stream:
-        read_pixels(
-            stream,
-            file.pixel_offset,
-            implicit=implicit,
-            transfer_syntax_uid=header.transfer_syntax_uid,
-            into=bits,
-        )
+        read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, bits)
     signed = header.pixel_format.pixel_representation == 1
     values = stored_values(bits, header.pixel_format.bits_stored or 16, signed=signed)
     return to_hounsfield(values, header.rescale or (1.0, 0.0), _padding(file.ds, signed=signed))

@@ -14,7 +14,9 @@ from segmentation.errors import SeriesError
 AIR_HU = -1024
 UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 A.4: encapsulated
 PIXEL_DATA = b"\xe0\x7f\x10\x00"  # (7FE0,0010), little endian
-HEADER_BYTES = {True: 8, False: 12}  # by implicit: tag and length; or tag, VR, two reserved, length (PS3.5 7.1)
+EXPLICIT_VRS = frozenset(
+    {b"OW", b"OB", b"UN"}
+)  # read as the start of an implicit length they would be odd, which none is
 INT16 = np.iinfo(np.int16)
 
 Stored = np.int16 | np.uint16
@@ -31,15 +33,12 @@ DECODERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def read_pixels(
-    file: BufferedIOBase, offset: int, *, implicit: bool, transfer_syntax_uid: str, into: NDArray[np.uint16]
-) -> None:
+def read_pixels(file: BufferedIOBase, offset: int, transfer_syntax_uid: str, into: NDArray[np.uint16]) -> None:
     """Read the Pixel Data element of one slice.
 
     Args:
         file: a DICOM file in little endian byte order.
         offset: of the element's tag.
-        implicit: whether the element's header has no VR.
         transfer_syntax_uid: tells the codec where the element is encapsulated.
         into: uint16, (rows, columns), contiguous: takes the 16 bits of each pixel as they are stored.
 
@@ -47,10 +46,9 @@ def read_pixels(
         SeriesError: if the element is absent, truncated, of another length than the matrix needs, or does not decode.
     """
     file.seek(offset)
-    header = file.read(HEADER_BYTES[implicit])
-    if header[:4] != PIXEL_DATA or len(header) != HEADER_BYTES[implicit]:
+    if file.read(4) != PIXEL_DATA:
         raise SeriesError(["there is no pixel data"])
-    length = int.from_bytes(header[-4:], "little")
+    length = _read_length(file)
     if length == UNDEFINED_LENGTH:
         into[...] = decode_frame(file.read(), transfer_syntax_uid, into.shape)
         return
@@ -61,6 +59,12 @@ def read_pixels(
         raise SeriesError([f"the pixel data have {length} bytes where {rows} x {columns} pixels need {into.nbytes}"])
     if file.readinto(into.data.cast("B")) != into.nbytes:
         raise SeriesError(["the pixel data are cut off"])
+
+
+def _read_length(file: BufferedIOBase) -> int:
+    """Return the length of the element whose tag was just read, whether or not a VR stands between (PS3.5 7.1)."""
+    first = file.read(4)
+    return int.from_bytes(file.read(4) if first[:2] in EXPLICIT_VRS else first, "little")
 
 
 def decode_frame(encapsulated: bytes, transfer_syntax_uid: str, shape: tuple[int, ...]) -> NDArray[np.uint16]:

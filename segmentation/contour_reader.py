@@ -1,0 +1,125 @@
+"""One item of a Contour Sequence, PS3.3 C.8.8.6, to a ring on a slice of the CT (pure)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.tag import Tag
+
+from segmentation.geometry import Grid
+
+CONTOUR_DATA = Tag("ContourData")
+FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
+ENCLOSES_NOTHING = frozenset({"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"})
+LARGEST_OFF_PLANE_MM = 0.5
+OUTSIDE_PX = 1.0  # beyond the edge of the outermost pixels: what rounding and smoothing of an organ at the edge leave
+
+
+class ContourError(Exception):
+    """Why a contour cannot be placed on the CT."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The CT that contours are read onto.
+
+    Args:
+        grid: where the voxels lie.
+        slice_of_uid: slice index by SOP Instance UID.
+    """
+
+    grid: Grid
+    slice_of_uid: dict[str, int]
+
+    @cached_property
+    def off_plane_mm(self) -> float:
+        """How far a point may lie from its plane: a quarter of the smallest slice spacing, at most 0.5 mm."""
+        gaps = np.diff(self.grid.positions_mm)
+        return min(LARGEST_OFF_PLANE_MM, float(gaps.min()) / 4) if len(gaps) else LARGEST_OFF_PLANE_MM
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """A closed planar contour on a slice.
+
+    Args:
+        slice_index: on the grid.
+        row_column: float64, (points, 2), fractional.
+        notes: what is odd about it and did no harm.
+    """
+
+    slice_index: int
+    row_column: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+def read_contour(item: Dataset, target: Target) -> Contour | None:
+    """Return the contour of an item, None if it encloses nothing.
+
+    Raises:
+        ContourError: if the item cannot be understood or does not lie on the CT.
+    """
+    kind = str(item.get("ContourGeometricType") or "").strip()
+    if kind in ENCLOSES_NOTHING:
+        return None
+    if kind not in FILLED:
+        raise ContourError(f"its geometric type {kind!r} is unknown")
+    points = _points(item)
+    if len(points) < 3:
+        return None
+    index = _slice_of(points, target)
+    row_column = target.grid.to_row_column(index, points)
+    beyond = np.array(target.grid.shape[1:]) - 0.5 + OUTSIDE_PX
+    outside = np.any((row_column < -0.5 - OUTSIDE_PX) | (row_column > beyond), axis=1)
+    if outside.any():
+        raise ContourError(f"{outside.sum()} of its {len(points)} points lie outside the image")
+    return Contour(index, row_column, _notes(item, len(points), index, target))
+
+
+def _points(item: Dataset) -> NDArray[np.float64]:
+    """Return Contour Data as (points, 3), mm, from its bytes while pydicom has not parsed them: that takes longer."""
+    if CONTOUR_DATA not in item:
+        return np.zeros((0, 3))
+    value = item.get_item(CONTOUR_DATA).value
+    if not isinstance(value, bytes):
+        value = item.ContourData  # parsed already: a list, or nothing
+    try:
+        texts = value.strip(b" \0").split(b"\\") if isinstance(value, bytes) else list(value or [])
+        numbers = np.array([float(text) for text in texts if text not in {b"", ""}])
+    except (TypeError, ValueError) as error:
+        raise ContourError("its Contour Data is not made of numbers") from error
+    if len(numbers) % 3 or not np.isfinite(numbers).all():
+        raise ContourError("its Contour Data is not made of triples of finite numbers")
+    return numbers.reshape(-1, 3)
+
+
+def _slice_of(points: NDArray[np.float64], target: Target) -> int:
+    """Return the slice whose plane all points lie on."""
+    grid = target.grid
+    along = points @ grid.normal
+    index = int(np.abs(grid.positions_mm - np.median(along)).argmin())
+    off_mm = float(np.abs(along - grid.positions_mm[index]).max())
+    if not off_mm <= target.off_plane_mm:
+        raise ContourError(
+            f"a point lies {off_mm:.2f} mm off the nearest slice, {target.off_plane_mm:.2f} mm are tolerated"
+        )
+    return index
+
+
+def _notes(item: Dataset, points: int, index: int, target: Target) -> tuple[str, ...]:
+    """Return what is odd but harmless.
+
+    Raises:
+        ContourError: for a reference to an image that the CT does not have: then it is not this CT that was drawn on.
+    """
+    notes = []
+    referenced = [str(image.get("ReferencedSOPInstanceUID", "")) for image in item.get("ContourImageSequence") or []]
+    if any(uid not in target.slice_of_uid for uid in referenced):
+        raise ContourError("it refers to an image that the CT does not have")
+    if any(target.slice_of_uid[uid] != index for uid in referenced):
+        notes.append("it refers to another slice than the one whose plane it lies on; the plane was followed")
+    if str(item.get("NumberOfContourPoints") or points) != str(points):
+        notes.append(f"it has {points} points and says {item.NumberOfContourPoints}")
+    return tuple(notes)

@@ -1,0 +1,213 @@
+"""From masks to closed planar contours: trace, simplify, keyholes (pure).
+
+The contour is a level line of a field that is above the level at the centre of every pixel of the mask and below it at
+every other, so that filling the contour gives the mask back while the line itself runs between the pixels, where the
+network's probabilities say. The way back is `rasterise`.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from contourpy import FillType, contour_generator
+from numpy.typing import NDArray
+
+from segmentation.organ_mask import OrganMask
+from segmentation.rasterise import fill_contours
+
+__all__ = ["CLINICAL", "EXACT", "FieldRule", "Profile", "fill_contours", "finer", "keyhole", "trace_organ"]
+
+MOST_POINTS = 1284  # of a ring: as text, 3 x 17 bytes each, it stays below the 65534 of a DS in an explicit VR
+PAD = 3  # pixels around a slice's mask: what the blur reaches, and one of background for the line to close
+BLUR_PX = 0.7  # sigma; turns the staircase of a bare mask into a slope that the level line crosses in between
+ABOVE_ALL = 1e9  # no field reaches it: contourpy fills between two levels
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """How a field becomes a line.
+
+    Args:
+        clamp: the least distance of the field from 0.5 at any pixel centre. It keeps the line clamp / (clamp + 0.5) /
+            sqrt(2) pixels away from every centre.
+        tolerance_px: how far simplification may move the line, less than that distance.
+    """
+
+    clamp: float
+    tolerance_px: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How contours are drawn for those who will read them.
+
+    Args:
+        name: for messages.
+        level: of the field, 0 to 1, on which the line runs.
+        of_probability: the rule where the network's probabilities are at hand; None: they are not used.
+        of_mask: the rule for a bare mask.
+        blur_px: sigma for a bare mask; 0: none.
+    """
+
+    name: str
+    level: float
+    of_probability: FieldRule | None
+    of_mask: FieldRule
+    blur_px: float
+
+
+CLINICAL = Profile(
+    name="clinical",
+    level=0.5,
+    of_probability=FieldRule(clamp=0.02, tolerance_px=0.02),
+    of_mask=FieldRule(clamp=0.1, tolerance_px=0.05),
+    blur_px=BLUR_PX,
+)
+"""Sub-voxel, from probabilities: for treatment planning."""
+
+EXACT = Profile(
+    name="exact",
+    level=0.51,  # vertices .49 px from a centre of the mask: rounding a vertex to whole pixels falls back onto it
+    of_probability=None,
+    of_mask=FieldRule(clamp=0.5, tolerance_px=0.001),
+    blur_px=0.0,
+)
+"""Along voxel edges, the same mask even in readers that round vertices to pixels: for research tools."""
+
+
+def finer(profile: Profile) -> tuple[Profile, ...]:
+    """Return what to try in turn: the profile, twice with a smaller tolerance, and the one that cannot fail."""
+    return profile, _with_tolerance(profile, 0.001), _with_tolerance(profile, 0.0), EXACT
+
+
+def _with_tolerance(profile: Profile, tolerance_px: float) -> Profile:
+    rule = profile.of_probability
+    return replace(
+        profile,
+        of_probability=rule and replace(rule, tolerance_px=tolerance_px),
+        of_mask=replace(profile.of_mask, tolerance_px=tolerance_px),
+    )
+
+
+def trace_organ(organ: OrganMask, profile: Profile) -> dict[int, list[NDArray[np.float64]]]:
+    """Return the contours of an organ, slice by slice.
+
+    Args:
+        organ: its mask, with probabilities or without.
+        profile: how to draw.
+
+    Returns:
+        For each slice index on the CT that the organ touches, ascending: its rings, one for each component, float64,
+        (points, 2), fractional row and column on the CT; not closed by a repeated point, holes joined by keyholes.
+    """
+    first_slice, *corner = organ.start
+    occupied = np.flatnonzero(organ.mask.any(axis=(1, 2)))
+    traced: dict[int, list[NDArray[np.float64]]] = {first_slice + int(index): [] for index in occupied}
+    for place, ring in _trace_planes(organ, occupied, profile):
+        traced[first_slice + int(occupied[place])].append(ring + corner)
+    too_long = [index for index, rings in traced.items() if max(map(len, rings), default=0) > MOST_POINTS]
+    for index in too_long:
+        halves = [trace_organ(half, profile) for half in _halves(organ, index - first_slice)]
+        traced[index] = [ring for half in halves for ring in half[index]]
+    return traced
+
+
+def _trace_planes(
+    organ: OrganMask, planes: NDArray[np.intp], profile: Profile
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the rings on some slices of the organ's box, each with the place of its slice among them.
+
+    The slices are traced as one tall image, one below the other: a call for an organ instead of one for each slice.
+    """
+    mask = _padded(organ.mask[planes])
+    probability = None if organ.probability is None else _padded(organ.probability[planes])
+    field, tolerance_px = _field(mask, probability, profile)
+    lines = contour_generator(z=field, name="serial", fill_type=FillType.OuterOffset)
+    height = organ.mask.shape[1] + 2 * PAD
+    for points, offsets in zip(*lines.filled(profile.level, ABOVE_ALL), strict=True):
+        place = int(points[0, 1] // height)
+        rows_columns = points[:, ::-1] - (place * height + PAD, PAD)
+        # contourpy closes its rings; the outer comes first, its holes follow.
+        parts = (rows_columns[begin : end - 1] for begin, end in itertools.pairwise(offsets))
+        outer, *holes = (_simplified(part, tolerance_px) for part in parts)
+        yield place, keyhole(outer, holes)
+
+
+def _padded(planes: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return planes, (planes, rows, columns), one below the other as one image, background around each."""
+    padded = np.pad(planes.astype(np.float64), ((0, 0), (PAD, PAD), (PAD, PAD)))
+    return padded.reshape(-1, padded.shape[2])
+
+
+def _halves(organ: OrganMask, plane: int) -> Iterator[OrganMask]:
+    """Yield what an organ has on one slice of its box, cut in two across the longer side of what is there."""
+    drawn = organ.mask[plane]
+    axis = max((0, 1), key=lambda side: np.ptp(np.flatnonzero(drawn.any(axis=1 - side))))
+    middle = np.flatnonzero(drawn.any(axis=1 - axis)).mean()
+    is_before = np.expand_dims(np.arange(drawn.shape[axis]) <= middle, 1 - axis)
+    for half in (is_before, ~is_before):
+        mask = np.zeros_like(organ.mask)
+        mask[plane] = drawn & half
+        yield replace(organ, mask=mask)
+
+
+def _field(
+    mask: NDArray[np.float64], probability: NDArray[np.float64] | None, profile: Profile
+) -> tuple[NDArray[np.float64], float]:
+    """Return the field to trace, float64, (rows, columns), 0 to 1, and the simplification's tolerance in pixels."""
+    if probability is not None and profile.of_probability is not None:
+        field, rule = probability, profile.of_probability
+    else:
+        field, rule = mask, profile.of_mask
+        if profile.blur_px > 0:
+            blurred = cv2.GaussianBlur(mask, (0, 0), profile.blur_px, borderType=cv2.BORDER_CONSTANT)
+            field = np.asarray(blurred, dtype=np.float64)
+    # fmax and fmin take the clamp where a probability is not a number.
+    clamped = np.where(mask > 0, np.fmax(field, 0.5 + rule.clamp), np.fmin(field, 0.5 - rule.clamp))
+    return clamped, rule.tolerance_px
+
+
+def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
+    """Return the ring without the points that its shape can spare (Douglas and Peucker 1973), or as it is if tiny."""
+    if tolerance_px <= 0:
+        return ring
+    fewer = cv2.approxPolyDP(ring.astype(np.float32)[:, None, :], tolerance_px, closed=True)[:, 0, :]
+    return fewer.astype(np.float64) if len(fewer) >= 3 else ring
+
+
+def keyhole(outer: NDArray[np.float64], holes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return one ring that goes round the outer and, over bridges of no width, round its holes.
+
+    PS3.3 C.8.8.6.3 shows the keyhole as the way to a hole in a CLOSED_PLANAR contour: every reader fills it, whereas
+    CLOSEDPLANAR_XOR is newer than many.
+
+    Args:
+        outer: float64, (points, 2), row and column.
+        holes: the same, each within `outer`, none within another.
+    """
+    ring = outer
+    # From the rightmost on, so that the way to the right is free of holes that are not joined yet.
+    for hole in sorted(holes, key=lambda points: -float(points[:, 1].max())):
+        ring = _joined(ring, hole)
+    return ring
+
+
+def _joined(ring: NDArray[np.float64], hole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ring with a hole, joined along the hole's row from its rightmost point to the ring's nearest edge."""
+    begin = int(hole[:, 1].argmax())
+    row, column = hole[begin]
+    following = np.roll(ring, -1, axis=0)
+    crossed = np.flatnonzero((ring[:, 0] <= row) != (following[:, 0] <= row))
+    here, there = ring[crossed], following[crossed]
+    at = here[:, 1] + (row - here[:, 0]) / (there[:, 0] - here[:, 0]) * (there[:, 1] - here[:, 1])
+    to_the_right = np.flatnonzero(at >= column)
+    if len(to_the_right):
+        nearest = to_the_right[at[to_the_right].argmin()]
+        edge, landing = int(crossed[nearest]), np.array([row, at[nearest]])
+    else:  # simplification has pushed the hole through the ring: any bridge does, for it is walked there and back
+        edge = int(np.hypot(*(ring - hole[begin]).T).argmin())
+        landing = ring[edge]
+    round_the_hole = np.roll(hole, -begin, axis=0)
+    return np.concatenate([ring[: edge + 1], [landing], round_the_hole, hole[[begin]], [landing], ring[edge + 1 :]])

@@ -1,0 +1,64 @@
+"""Whether a structure set gives back the masks that it was made from, voxel by voxel (pure)."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from segmentation.errors import StructureSetError
+from segmentation.geometry import Grid
+from segmentation.organ_mask import OrganMask
+from segmentation.rtstruct_reader import RoiReading, read_structure_set
+
+
+def verify_structure_set(
+    content: bytes, organs: Mapping[str, OrganMask], headers: Sequence[Dataset], grid: Grid
+) -> None:
+    """Read the bytes back as a stranger would and compare every organ with its mask.
+
+    Args:
+        content: a DICOM file.
+        organs: the masks by ROI name.
+        headers: the CT's datasets, one for each slice of the grid in the same order.
+        grid: where the voxels lie.
+
+    Raises:
+        StructureSetError: with each organ that differs and by how many voxels, is refused, missing or not asked for.
+    """
+    try:
+        ds = dcmread(BytesIO(content))
+    except InvalidDicomError as error:
+        raise StructureSetError("the structure set is no DICOM file") from error
+    rois = {roi.name: roi for roi in read_structure_set(ds, headers, grid).rois}
+    faults = [f"{name} is in the structure set and not among the masks" for name in sorted(rois.keys() - organs.keys())]
+    faults += [f"{name} is missing" for name in sorted(organs.keys() - rois.keys())]
+    for name in sorted(rois.keys() & organs.keys()):
+        faults += [f"{name}: {fault}" for fault in _faults(rois[name], organs[name])]
+    if faults:
+        raise StructureSetError("; ".join(faults))
+
+
+def _faults(roi: RoiReading, organ: OrganMask) -> list[str]:
+    """Return what is wrong with a ROI that should be an organ's."""
+    if roi.reasons:
+        return list(roi.reasons)
+    if roi.mask is None:
+        return [f"{np.count_nonzero(organ.mask)} voxels differ"]
+    differing = _differing_voxels(roi.mask, organ)
+    return [f"{differing} voxels differ"] if differing else []
+
+
+def _differing_voxels(one: OrganMask, other: OrganMask) -> int:
+    """Return how many voxels are in one of two masks only; their boxes may differ."""
+    common = np.zeros(one.mask.shape, dtype=np.bool_)
+    inner, outer = [], []
+    for axis in range(3):
+        start = max(one.start[axis], other.start[axis])
+        stop = min(one.start[axis] + one.mask.shape[axis], other.start[axis] + other.mask.shape[axis])
+        stop = max(start, stop)
+        inner.append(slice(start - one.start[axis], stop - one.start[axis]))
+        outer.append(slice(start - other.start[axis], stop - other.start[axis]))
+    common[tuple(inner)] = one.mask[tuple(inner)] & other.mask[tuple(outer)]
+    return int(np.count_nonzero(one.mask) + np.count_nonzero(other.mask) - 2 * np.count_nonzero(common))

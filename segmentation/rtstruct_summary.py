@@ -1,0 +1,86 @@
+"""What a structure set says of itself, without a look at its contours (pure)."""
+
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from segmentation.errors import StructureSetError
+
+
+@dataclass(frozen=True)
+class RoiSummary:
+    """One ROI.
+
+    Args:
+        number: ROI Number.
+        name: ROI Name.
+        interpreted_type: RT ROI Interpreted Type, as ORGAN or PTV; empty where the structure set does not say.
+        contours: how many items its Contour Sequence has.
+    """
+
+    number: int
+    name: str
+    interpreted_type: str
+    contours: int
+
+
+@dataclass(frozen=True)
+class StructureSetSummary:
+    """A structure set.
+
+    Args:
+        label: Structure Set Label.
+        approval_status: APPROVED, UNAPPROVED, REJECTED, or empty where it does not say.
+        is_signed: whether review date, review time and a reviewer are there (PS3.3 C.8.8.16 asks for all three).
+        referenced_series_uids: of the images that it was drawn on.
+        rois: in the structure set's order.
+    """
+
+    label: str
+    approval_status: str
+    is_signed: bool
+    referenced_series_uids: tuple[str, ...]
+    rois: tuple[RoiSummary, ...]
+
+
+def summarise(ds: Dataset) -> StructureSetSummary:
+    """Return what a structure set says of itself.
+
+    Raises:
+        StructureSetError: if it is none.
+    """
+    if ds.get("Modality") != "RTSTRUCT":
+        raise StructureSetError(f"the modality is {ds.get('Modality', 'missing')}, not RTSTRUCT")
+    types = {
+        str(item.get("ReferencedROINumber")): str(item.get("RTROIInterpretedType") or "")
+        for item in ds.get("RTROIObservationsSequence") or []
+    }
+    counts: dict[str, int] = {}
+    for item in ds.get("ROIContourSequence") or []:
+        number = str(item.get("ReferencedROINumber"))
+        counts[number] = counts.get(number, 0) + len(item.get("ContourSequence") or [])
+    return StructureSetSummary(
+        label=str(ds.get("StructureSetLabel") or ""),
+        approval_status=str(ds.get("ApprovalStatus") or ""),
+        is_signed=all(ds.get(keyword) for keyword in ("ReviewDate", "ReviewTime", "ReviewerName")),
+        referenced_series_uids=_referenced_series(ds),
+        rois=tuple(
+            RoiSummary(
+                number=int(roi.get("ROINumber") or 0),
+                name=str(roi.get("ROIName") or ""),
+                interpreted_type=types.get(str(roi.get("ROINumber")), ""),
+                contours=counts.get(str(roi.get("ROINumber")), 0),
+            )
+            for roi in ds.get("StructureSetROISequence") or []
+        ),
+    )
+
+
+def _referenced_series(ds: Dataset) -> tuple[str, ...]:
+    """Return the Series Instance UIDs under Referenced Frame of Reference > RT Referenced Study (PS3.3 C.8.8.5)."""
+    return tuple(
+        str(series.get("SeriesInstanceUID") or "")
+        for frame in ds.get("ReferencedFrameOfReferenceSequence") or []
+        for study in frame.get("RTReferencedStudySequence") or []
+        for series in study.get("RTReferencedSeriesSequence") or []
+    )

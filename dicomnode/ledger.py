@@ -39,7 +39,7 @@ _FROM_COLUMN: dict[str, Callable[[Any], Any]] = {"reasons": tuple, "not_found": 
 def _record(kind: type[Record], row: sa.RowMapping) -> Record:
     values = {field.name: _FROM_COLUMN.get(field.name, lambda value: value)(row[field.name]) for field in fields(kind)}
     if kind is SeriesRecord:
-        values["state"] = State(values["state"])
+        values |= {"state": State(values["state"]), "before": State(values["before"]) if values["before"] else None}
     elif kind is DeliveryRecord:
         values["state"] = DeliveryState(values["state"])
     return kind(**values)
@@ -145,6 +145,7 @@ class Ledger:
             .where(series.c.id == known.id)
             .values(
                 state=State.RECEIVING,
+                before=series.c.before if state is State.RECEIVING else state,
                 last_received=instance.received,
                 calling_ae_title=instance.calling_ae_title,
                 called_ae_title=instance.called_ae_title,
@@ -260,10 +261,23 @@ class Ledger:
             self._order(connection, ContouringOrder(series_id, generation))
         return record
 
-    def settle(self, series_id: int, to: State) -> None:
-        """Put a series that brought nothing new back where it was."""
+    def settle(self, series_id: int) -> None:
+        """Put a series that was opened again and brought nothing new back to where its work has come to."""
         with self._begin() as connection:
-            self._move(connection, series_id, to)
+            record = self._series(connection, series_id)
+            if record.before in (State.HELD, State.FAILED):
+                self._move(connection, series_id, record.before)
+                return
+            result_id = connection.execute(
+                sa.select(results.c.id).where(
+                    results.c.series_id == series_id, results.c.generation == record.generation
+                )
+            ).scalar()
+            if result_id is None:
+                self._move(connection, series_id, State.COMPLETE)
+                return
+            self._move(connection, series_id, State.CONTOURED)
+            self._conclude(connection, int(result_id))
 
     def fail(self, series_id: int, generation: int, reason: str) -> None:
         """Remember that contouring this generation failed, unless a newer one is on its way."""
@@ -276,7 +290,13 @@ class Ledger:
 
     def find_result(self, sop_instance_uid: str) -> ResultRecord | None:
         """Return our structure set of this UID, if there is one."""
-        return self._one_result(results.c.sop_instance_uid == sop_instance_uid)
+        with self._begin() as connection:
+            row = (
+                connection.execute(sa.select(results).where(results.c.sop_instance_uid == sop_instance_uid))
+                .mappings()
+                .first()
+            )
+        return _record(ResultRecord, row) if row else None
 
     def result(self, result_id: int) -> ResultRecord:
         """Return one structure set of ours.
@@ -284,15 +304,14 @@ class Ledger:
         Raises:
             NotFound: if there is none of this number.
         """
-        found = self._one_result(results.c.id == result_id)
-        if found is None:
-            raise NotFound(f"there is no structure set {result_id}")
-        return found
-
-    def _one_result(self, which: sa.ColumnElement[bool]) -> ResultRecord | None:
         with self._begin() as connection:
-            row = connection.execute(sa.select(results).where(which)).mappings().first()
-        return _record(ResultRecord, row) if row else None
+            return self._result(connection, result_id)
+
+    def _result(self, connection: sa.Connection, result_id: int) -> ResultRecord:
+        row = connection.execute(sa.select(results).where(results.c.id == result_id)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no structure set {result_id}")
+        return _record(ResultRecord, row)
 
     def results_of(self, series_id: int) -> list[ResultRecord]:
         """Return our structure sets of a series, oldest first."""
@@ -310,13 +329,16 @@ class Ledger:
         """
         with self._begin() as connection:
             known = connection.execute(
-                sa.select(results.c.id).where(results.c.sop_instance_uid == new.sop_instance_uid)
-            ).scalar()
+                sa.select(results.c.id, results.c.generation).where(results.c.sop_instance_uid == new.sop_instance_uid)
+            ).first()
             if known is None:
                 new_row = sa.insert(results).values(**asdict(new)).returning(results.c.id)
                 result_id = int(connection.execute(new_row).scalar_one())
+            elif known.generation == new.generation:
+                # The daemon was killed between this row and the engine's note of the step: all is ordered already.
+                return self._result(connection, int(known.id))
             else:
-                result_id = int(known)
+                result_id = int(known.id)
                 connection.execute(
                     sa.update(results).where(results.c.id == result_id).values(generation=new.generation)
                 )
@@ -324,14 +346,18 @@ class Ledger:
             if record.generation == new.generation and record.state is State.COMPLETE:
                 self._move(connection, new.series_id, State.CONTOURED)
             self._order_deliveries(connection, result_id, peers)
-        return self.result(result_id)
+            return self._result(connection, result_id)
 
     def deliver_again(self, result_id: int, peers: Iterable[str]) -> None:
         """Order new deliveries of a structure set that is on disk."""
-        record = self.result(result_id)
         with self._begin() as connection:
-            if self._series(connection, record.series_id).state is not State.COMPLETE:
-                self._move(connection, record.series_id, State.CONTOURED, completed=self._now())
+            record = self._result(connection, result_id)
+            owner = self._series(connection, record.series_id)
+            if owner.state is not State.COMPLETE:
+                self._move(connection, owner.id, State.CONTOURED, completed=self._now())
+                connection.execute(
+                    sa.update(results).where(results.c.id == result_id).values(generation=owner.generation)
+                )
             self._order_deliveries(connection, result_id, peers)
 
     def _order_deliveries(self, connection: sa.Connection, result_id: int, peers: Iterable[str]) -> None:
@@ -437,6 +463,14 @@ class Ledger:
             self._order(
                 connection, DeliveryOrder(delivery_id, attempt=record.attempts + 2, delay_s=delay.total_seconds())
             )
+
+    def overdue_deliveries(self, since: datetime) -> list[DeliveryRecord]:
+        """Return the deliveries whose next attempt should have been made before `since` and was not."""
+        return [
+            record
+            for record in self.deliveries(DeliveryState.PENDING)
+            if record.next_attempt is not None and record.next_attempt < since
+        ]
 
     def retry_delivery(self, delivery_id: int) -> None:
         """Order an attempt now, whatever was given up or waits.

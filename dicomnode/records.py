@@ -72,6 +72,7 @@ class SeriesRecord:
         series_instance_uid: of the CT.
         study_instance_uid: of its study.
         state: where it is.
+        before: where it was when it was last opened again; None if it never was.
         generation: how often it was taken to be whole; each time is a piece of work of its own.
         content: digest of the instances of the last generation, empty before the first.
         reasons: why it is held or failed, in words.
@@ -87,6 +88,7 @@ class SeriesRecord:
     series_instance_uid: str
     study_instance_uid: str
     state: State
+    before: State | None
     generation: int
     content: str
     reasons: tuple[str, ...]

@@ -21,7 +21,8 @@ class State(StrEnum):
 
 
 NEXT: dict[State, frozenset[State]] = {
-    State.RECEIVING: frozenset({State.COMPLETE, State.HELD, State.CONTOURED, State.SENT}),
+    # Back to where it was, if what came again brought nothing new.
+    State.RECEIVING: frozenset({State.COMPLETE, State.HELD, State.CONTOURED, State.FAILED}),
     State.HELD: frozenset({State.COMPLETE, State.RECEIVING}),  # the operator releases it, or a late slice mends it
     State.COMPLETE: frozenset({State.CONTOURED, State.HELD, State.FAILED, State.RECEIVING}),
     State.CONTOURED: frozenset({State.SENT, State.UNDELIVERED, State.RECEIVING, State.COMPLETE}),

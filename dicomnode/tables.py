@@ -62,6 +62,7 @@ series = sa.Table(
     sa.Column("series_instance_uid", sa.String(64), nullable=False, unique=True),
     sa.Column("study_instance_uid", sa.String(64), nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("before", sa.String(16)),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("content", sa.String(64), nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),

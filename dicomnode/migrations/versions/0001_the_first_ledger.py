@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("before", sa.String(length=16), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("content", sa.String(length=64), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),

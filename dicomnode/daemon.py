@@ -1,0 +1,217 @@
+"""The life of the node: put together, started, watched, drained and stopped."""
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+import structlog
+
+from dicomnode import scp, scu
+from dicomnode.adoption import adopt
+from dicomnode.alarms import AlarmBell
+from dicomnode.config import Configuration
+from dicomnode.contourer import Contourer
+from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
+from dicomnode.feeding import Feeding
+from dicomnode.intake import Intake
+from dicomnode.jobs import Jobs
+from dicomnode.node import Books
+from dicomnode.notify import notify, watchdog_interval_s
+from dicomnode.peers import Peer
+from dicomnode.sameness import is_same
+from dicomnode.scp import Receiver
+from dicomnode.scu import SendOutcome
+from dicomnode.spool import MIB, Spool, make_directory
+from dicomnode.watch import Watch
+from dicomnode.workflows import DurableEngine
+
+log = structlog.get_logger(__name__)
+
+TURN_S = 0.5  # between two looks at what went quiet; adds at most so much to the quiet time
+RECONCILE_EVERY = timedelta(seconds=30)
+DRAIN_S = 60.0  # for associations and work that are under way when the daemon is told to stop
+
+
+def hold_data_folder(data_dir: Path) -> TextIO:
+    """Return the lock of a data folder: a second daemon would do the first one's work again.
+
+    Raises:
+        AlreadyRunning: if another process has it.
+    """
+    lock = (data_dir / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise AlreadyRunning(f"another daemon works on {data_dir}") from None
+    return lock
+
+
+class Daemon:
+    """A running node.
+
+    Args:
+        configuration: of the node.
+        drain_s: how long running associations and work may take to end when it stops.
+
+    Raises:
+        NodeError: if it cannot start, in the operator's words.
+    """
+
+    def __init__(self, configuration: Configuration, *, drain_s: float = DRAIN_S) -> None:
+        self._configuration = configuration
+        self._drain_s = drain_s
+        self._stop = threading.Event()
+        data_dir = configuration.node.data_dir
+        try:
+            make_directory(data_dir)
+            self._lock = hold_data_folder(data_dir)
+        except OSError as error:
+            raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
+        self._bell = AlarmBell(configuration.alarms)
+        self._books = Books.open(configuration, create=True, on_alarm=self._bell.ring)
+        self._feeding = Feeding()
+        self._contourer = Contourer(
+            timeout_s=configuration.contouring.timeout_s,
+            memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
+        )
+        self._jobs = self._build_jobs()
+        self._watch = Watch(
+            self._books.ledger,
+            self._books.examiner,
+            is_fed=self._feeding.is_fed,
+            is_under_way=self._books.queue.is_under_way,
+            quiet=timedelta(seconds=configuration.receiving.quiet_s),
+            pseudonyms=self._books.pseudonyms,
+        )
+        self._engine = DurableEngine(self._books.engine, self._jobs)
+        self._receiver: Receiver | None = None
+
+    def _build_jobs(self) -> Jobs:
+        configuration = self._configuration
+
+        def send(peer: Peer, path: Path) -> SendOutcome:
+            return scu.send(peer, [path], configuration.node.ae_title, configuration.delivering)
+
+        return Jobs(
+            self._books.ledger,
+            self._books.examiner,
+            self._contourer,
+            send,
+            peers=configuration.peers,
+            delivering=configuration.delivering,
+            device=configuration.contouring.device,
+            data_dir=configuration.node.data_dir,
+            pseudonyms=self._books.pseudonyms,
+        )
+
+    def start(self) -> None:
+        """Make files and rows agree, take up interrupted work, and listen.
+
+        Raises:
+            NodeError: if the port cannot be bound.
+        """
+        configuration, receiving = self._configuration, self._configuration.receiving
+        spool = Spool(
+            configuration.node.data_dir,
+            minimum_free_mib=receiving.minimum_free_mib,
+            minimum_free_percent=receiving.minimum_free_percent,
+        )
+        intake = Intake(
+            spool,
+            self._books.ledger,
+            configuration.rules,
+            self._feeding,
+            is_same,
+            message_limit_mib=receiving.message_limit_mib,
+        )
+        adopt(spool, self._books.ledger, intake)
+        self._engine.start()
+        try:
+            self._receiver = scp.start(configuration.node, receiving, configuration.peers, intake, self._feeding)
+        except OSError as error:
+            raise NodeError(f"port {configuration.node.port} cannot be listened on: {error.strerror}") from error
+        log.info("the node is ready", ae_title=configuration.node.ae_title, port=self._receiver.port)
+        notify("READY=1")
+
+    def run(self) -> None:
+        """Take turns until told to stop, then drain."""
+        last_reconciled = datetime.min.replace(tzinfo=UTC)
+        alive = _Heartbeat()
+        while not self._stop.is_set():
+            now = datetime.now(UTC)
+            try:
+                found = self._watch.step(now)
+                if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
+                    self._watch.reconcile(now)
+                    last_reconciled = now
+            except LedgerUnavailable as error:
+                log.error("the ledger cannot be used for the moment", reason=str(error))
+                found = False
+            alive.beat()
+            if not found:
+                self._stop.wait(TURN_S)
+        self.stop()
+
+    def stop(self) -> None:
+        """Take nothing new, let what runs end for a while, and leave the rest to the next start."""
+        notify("STOPPING=1")
+        log.info("the node stops")
+        deadline = time.monotonic() + self._drain_s
+        if self._receiver is not None:
+            self._receiver.stop(grace_s=self._drain_s / 2)
+        # What is interrupted is not lost: the engine takes it up where it was.
+        self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
+        self._contourer.close()
+        self._bell.close()
+        self._books.close()
+        self._lock.close()
+        log.info("the node has stopped")
+
+    def ask_to_stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Let `run` end; also a signal handler."""
+        self._stop.set()
+
+    @property
+    def port(self) -> int:
+        """The port that the node listens on."""
+        if self._receiver is None:
+            raise NodeError("the node does not listen yet")
+        return self._receiver.port
+
+
+class _Heartbeat:
+    """Tells the service manager that the loop turns, as often as it wants to hear it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = watchdog_interval_s()
+        self._clock = clock
+        self._last = 0.0
+
+    def beat(self) -> None:
+        """Tell it, if it is time."""
+        if self._every_s is not None and self._clock() - self._last >= self._every_s:
+            notify("WATCHDOG=1")
+            self._last = self._clock()
+
+
+def run_until_signalled(configuration: Configuration) -> None:
+    """Run a node until SIGTERM or SIGINT.
+
+    Raises:
+        NodeError: if it cannot start.
+    """
+    daemon = Daemon(configuration)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, daemon.ask_to_stop)
+    daemon.start()
+    daemon.run()
+    # A step that waits for a contouring process that was ended never returns, on purpose: its work is done again.
+    os._exit(0)

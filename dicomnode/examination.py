@@ -1,0 +1,179 @@
+"""What a series that went quiet needs: to be held, contoured, sent again, or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from dicomnode import __version__
+from dicomnode.errors import ConfigurationError, TransitionError
+from dicomnode.identity import structure_set_uid
+from dicomnode.ledger import Ledger
+from dicomnode.log import Pseudonyms
+from dicomnode.models import Model, find_model
+from dicomnode.records import ReceivedInstance, ResultRecord, SeriesRecord
+from dicomnode.routing import Rule
+from dicomnode.series import State, content_digest
+from segmentation.ct import parse_slice_header, read_headers
+from segmentation.errors import BundleError, SeriesError
+from segmentation.hold_reason import Reason
+from segmentation.series_check import check_series
+
+log = structlog.get_logger(__name__)
+
+PROFILE = "clinical"
+SETTINGS = f"{PROFILE} {__version__}"
+"""What beside the series and the model decides how a structure set looks; part of its UID."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """What the rules say about a series: with which model, and where the result goes."""
+
+    rule: Rule
+    peers: tuple[str, ...]
+
+
+class Examiner:
+    """Looks at a series that is whole and decides what becomes of it.
+
+    Args:
+        ledger: where the decision is written, with the work that it calls for.
+        data_dir: which the paths of instances are relative to.
+        rules: of the configuration.
+        bundle_dirs: where the site's own models lie.
+        minimum_slices: fewer are held.
+        pseudonyms: by which the log speaks of a series.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        data_dir: Path,
+        rules: Sequence[Rule],
+        bundle_dirs: Sequence[Path],
+        minimum_slices: int,
+        pseudonyms: Pseudonyms,
+    ) -> None:
+        self._ledger = ledger
+        self._data_dir = data_dir
+        self._rules = {rule.name: rule for rule in rules}
+        self._bundle_dirs = tuple(bundle_dirs)
+        self._minimum_slices = minimum_slices
+        self._pseudonyms = pseudonyms
+
+    def paths_of(self, instances: Sequence[ReceivedInstance]) -> list[Path]:
+        """Return the files of instances."""
+        return [self._data_dir / instance.path for instance in instances]
+
+    def route_of(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> Route:
+        """Return the route of a series.
+
+        Raises:
+            ConfigurationError: if its instances matched several rules, or one that the configuration no longer has.
+        """
+        names = sorted({instance.rule for instance in instances})
+        if len(names) != 1:
+            raise ConfigurationError([f"the slices of the series matched {len(names)} rules: {'; '.join(names)}"])
+        rule = self._rules.get(names[0])
+        if rule is None:
+            raise ConfigurationError([f"the rule {names[0]}, which the series matched, is no longer configured"])
+        return Route(rule, rule.send_to or (record.calling_ae_title,))
+
+    def model_of(self, route: Route) -> Model:
+        """Return the model that a route names.
+
+        Raises:
+            BundleError: if it does not verify.
+            ConfigurationError: if there is none.
+        """
+        return find_model(route.rule.bundle, self._bundle_dirs)
+
+    def examine(self, record: SeriesRecord) -> None:
+        """Decide what a series that went quiet needs."""
+        instances = self._ledger.instances_of(record.series_instance_uid)
+        content = content_digest(instance.sha256 for instance in instances)
+        is_known = record.completed is not None and record.content == content
+        if is_known and not self._ledger.all_came_again(record):
+            # A sender that repeats a few slices after a lost connection brings nothing new.
+            self._ledger.settle(record.id)
+            return
+        released = is_known and record.released
+        reasons = self._reasons(record, instances)
+        held = [reason for reason in reasons if not (released and reason.releasable)]
+        if held:
+            self._hold(record, content, held)
+        elif is_known and (result := self._same_result(record, instances)) is not None:
+            log.info("a series came again whole: its structure set is sent again", series=self._name(record))
+            self._ledger.deliver_again(result.id, self.route_of(record, instances).peers)
+        else:
+            log.info("a series is whole", series=self._name(record), slices=len(instances))
+            self._ledger.complete(record.id, content, released=released)
+
+    def release(self, record: SeriesRecord) -> None:
+        """Have a held series contoured in spite of the reasons, in the operator's name.
+
+        Raises:
+            TransitionError: if it is not held, or for a reason that nobody can release.
+        """
+        if record.state is not State.HELD:
+            raise TransitionError(f"the series is {record.state}, not held: there is nothing to release")
+        instances = self._ledger.instances_of(record.series_instance_uid)
+        final = [reason.text for reason in self._reasons(record, instances) if not reason.releasable]
+        if final:
+            raise TransitionError(f"the series cannot be contoured: {'; '.join(final)}")
+        self._ledger.complete(record.id, content_digest(instance.sha256 for instance in instances), released=True)
+
+    def recontour(self, record: SeriesRecord) -> None:
+        """Have a series contoured once more with the model that is in service.
+
+        Raises:
+            TransitionError: if it is held, still arriving or already on its way.
+        """
+        if record.state in (State.HELD, State.RECEIVING, State.COMPLETE):
+            raise TransitionError(f"the series is {record.state}: it cannot be contoured again now")
+        self._ledger.complete(record.id, record.content, released=record.released)
+
+    def resend(self, record: SeriesRecord) -> None:
+        """Send the newest structure set of a series again.
+
+        Raises:
+            TransitionError: if there is none.
+        """
+        results = self._ledger.results_of(record.id)
+        if not results:
+            raise TransitionError("the series has no structure set yet")
+        instances = self._ledger.instances_of(record.series_instance_uid)
+        self._ledger.deliver_again(results[-1].id, self.route_of(record, instances).peers)
+
+    def _same_result(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> ResultRecord | None:
+        """Return the structure set that the model in service has already made of this content, if it is on disk."""
+        model = self.model_of(self.route_of(record, instances))
+        result = self._ledger.find_result(structure_set_uid(record.content, model.digest, SETTINGS))
+        return result if result is not None and (self._data_dir / result.path).is_file() else None
+
+    def _reasons(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> list[Reason]:
+        reasons: list[Reason] = []
+        try:
+            self.model_of(self.route_of(record, instances))
+        except (ConfigurationError, BundleError) as error:
+            reasons.append(Reason("no-route", str(error), releasable=False))
+        try:
+            headers = [parse_slice_header(ds) for ds in read_headers(self.paths_of(instances))]
+        except SeriesError as error:
+            return [*reasons, *(Reason("unreadable", text, releasable=False) for text in error.reasons)]
+        except OSError as error:
+            return [*reasons, Reason("unreadable", f"a slice cannot be read: {error.strerror}", releasable=False)]
+        return [*reasons, *check_series(headers, minimum_slices=self._minimum_slices)]
+
+    def _hold(self, record: SeriesRecord, content: str, reasons: Sequence[Reason]) -> None:
+        words = [reason.text for reason in reasons]
+        self._ledger.hold(record.id, words, content=content)
+        name = self._name(record)
+        log.warning("a series is held", series=name, reasons=words)
+        self._ledger.raise_alarm("held", f"series {name} is held: {'; '.join(words)}", name)
+
+    def _name(self, record: SeriesRecord) -> str:
+        return self._pseudonyms.of(record.series_instance_uid)

@@ -1,0 +1,84 @@
+"""The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import sqlalchemy as sa
+
+from dicomnode.config import Configuration
+from dicomnode.errors import LedgerUnavailable, NodeError
+from dicomnode.examination import Examiner
+from dicomnode.ledger import AlarmListener, Ledger
+from dicomnode.log import Pseudonyms, load_or_create_key
+from dicomnode.spool import make_directory
+from dicomnode.tables import migrate, open_database
+from dicomnode.workflows import WorkQueue, create_engine_tables
+
+
+def database_url(configuration: Configuration) -> str:
+    """Return where the ledger is: what the configuration says, else a file in the data folder."""
+    return configuration.node.database_url or f"sqlite:///{configuration.node.data_dir / 'dicomnode.sqlite'}"
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the operator's commands and the daemon share: the ledger and who may change it.
+
+    Args:
+        configuration: of the node.
+        engine: of the database.
+        queue: which puts work beside rows.
+        ledger: what is known.
+        pseudonyms: by which logs speak of UIDs.
+        examiner: decides what a series needs.
+    """
+
+    configuration: Configuration
+    engine: sa.Engine
+    queue: WorkQueue
+    ledger: Ledger
+    pseudonyms: Pseudonyms
+    examiner: Examiner
+
+    @classmethod
+    def open(cls, configuration: Configuration, *, create: bool = False, on_alarm: AlarmListener | None = None) -> Self:
+        """Open the books of a data folder.
+
+        Args:
+            configuration: of the node.
+            create: make them where they are missing; a command that only looks does not.
+            on_alarm: is told of each alarm.
+
+        Raises:
+            NodeError: if the folder or the database cannot be used.
+        """
+        data_dir = configuration.node.data_dir
+        if not create and not data_dir.is_dir():
+            raise NodeError(f"there is no data folder {data_dir}: the node has not run with this configuration")
+        try:
+            make_directory(data_dir)
+            pseudonyms = Pseudonyms(load_or_create_key(data_dir / "pseudonym.key"))
+        except OSError as error:
+            raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
+        engine = open_database(database_url(configuration))
+        try:
+            migrate(engine)
+            create_engine_tables(engine)
+        except sa.exc.SQLAlchemyError as error:
+            raise LedgerUnavailable(f"the database cannot be used: {error.__cause__ or error}") from error
+        queue = WorkQueue(engine)
+        ledger = Ledger(engine, enqueue=queue.enqueue, on_alarm=on_alarm)
+        examiner = Examiner(
+            ledger,
+            data_dir=data_dir,
+            rules=configuration.rules,
+            bundle_dirs=configuration.contouring.bundle_dirs,
+            minimum_slices=configuration.receiving.minimum_slices,
+            pseudonyms=pseudonyms,
+        )
+        return cls(configuration, engine, queue, ledger, pseudonyms, examiner)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.queue.close()
+        self.engine.dispose()

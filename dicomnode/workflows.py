@@ -1,0 +1,195 @@
+"""The durable work: contour, write and deliver, each step once, as DBOS runs them."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos._serialization import Serializer
+
+from dicomnode.errors import NodeError
+from dicomnode.records import ContouringOrder, DeliveryOrder, SeriesRecord
+
+log = structlog.get_logger(__name__)
+
+# Pinned by hand: with the default, a hash of the source, work in flight would wait for ever after an upgrade. A change
+# of a workflow's steps goes through DBOS.patch.
+WORKFLOW_VERSION = "wf-1"
+APPLICATION = "dicomnode"
+CONTOURING_RECOVERIES = 3  # a series that ends the daemon three times is set aside
+DELIVERY_RECOVERIES = 50
+POLLING_S = 1.0
+CLINICAL_PRIORITY = 10  # lower goes first, and what has none goes before all
+UNDER_WAY = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
+
+Values = dict[str, Any]
+
+
+class Steps(Protocol):
+    """What the workflows do; each is a plain function that a test calls without an engine."""
+
+    def contour(self, series_id: int, generation: int) -> Values:
+        """Draw the organs; return what `write` needs, or an outcome that ends the work."""
+
+    def write(self, series_id: int, generation: int, contoured: Values) -> Values:
+        """Write the structure set and order its deliveries."""
+
+    def deliver(self, delivery_id: int, attempt: int) -> str:
+        """Try once to hand a structure set over; a next try is ordered in the ledger."""
+
+    def set_aside(self, series_id: int, generation: int, text: str) -> None:
+        """Record that contouring failed."""
+
+
+class JsonSerializer(Serializer):
+    """Keeps what the engine remembers as JSON: the default is pickle, which runs what it reads."""
+
+    def serialize(self, data: Any) -> str:
+        """Return the data as JSON; an exception as its text."""
+        return json.dumps(data, default=lambda value: {"error": type(value).__name__, "text": str(value)})
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """Return the data; what was an exception comes back as one."""
+        value = json.loads(serialized_data)
+        if isinstance(value, dict) and value.keys() == {"error", "text"}:
+            return NodeError(value["text"])
+        return value
+
+    def name(self) -> str:
+        """Return the name that the engine keeps beside each value."""
+        return "dicomnode_json"
+
+
+def create_engine_tables(engine: sa.Engine) -> None:
+    """Bring the durable engine's own tables to its release's form, so that work can be ordered before it runs."""
+    DBOS.migrate(_url_of(engine))
+
+
+class WorkQueue:
+    """Puts work into the durable engine within somebody's transaction; needs no running engine.
+
+    Args:
+        engine: of the database that the ledger is in.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._client = DBOSClient(
+            system_database_engine=engine, serializer=JsonSerializer(), application_name=APPLICATION
+        )
+
+    def enqueue(self, connection: sa.Connection, order: ContouringOrder | DeliveryOrder) -> None:
+        """Order a piece of work; the same order twice is one."""
+        if isinstance(order, ContouringOrder):
+            self._client.enqueue_in_transaction(
+                connection,
+                {
+                    "workflow_name": "contour_series",
+                    "queue_name": "contour",
+                    "workflow_id": _contouring_id(order.series_id, order.generation),
+                    "app_version": WORKFLOW_VERSION,
+                    "priority": CLINICAL_PRIORITY,
+                },
+                order.series_id,
+                order.generation,
+            )
+            return
+        options: EnqueueOptions = {
+            "workflow_name": "deliver_structure_set",
+            "queue_name": "deliver",
+            "workflow_id": f"deliver:{order.delivery_id}:{order.attempt}",
+            "app_version": WORKFLOW_VERSION,
+        }
+        if order.delay_s > 0:
+            options["delay_seconds"] = order.delay_s  # a row that waits costs nothing, a workflow that sleeps a thread
+        self._client.enqueue_in_transaction(connection, options, order.delivery_id, order.attempt)
+
+    def is_under_way(self, record: SeriesRecord) -> bool:
+        """Whether the engine still has the work of a series' last generation before it or in hand."""
+        found = self._client.list_workflows(
+            workflow_ids=[_contouring_id(record.id, record.generation)], load_input=False, load_output=False
+        )
+        return any(workflow.status in UNDER_WAY for workflow in found)
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._client.destroy()
+
+
+class DurableEngine:
+    """Runs the workflows in this process until it is stopped; there is one of it for each data folder.
+
+    Args:
+        engine: of the database that the ledger is in.
+        steps: what the workflows do.
+    """
+
+    def __init__(self, engine: sa.Engine, steps: Steps) -> None:
+        configuration: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_engine": engine,
+            "system_database_url": _url_of(engine),
+            "application_version": WORKFLOW_VERSION,
+            "executor_id": APPLICATION,
+            "serializer": JsonSerializer(),
+            "enable_otlp": False,
+            "log_level": logging.getLevelName(logging.WARNING),
+        }
+        DBOS(config=configuration)
+        _register(steps)
+
+    def start(self) -> None:
+        """Create the engine's tables where they are missing, take up what was interrupted, and work the queues."""
+        DBOS.launch()
+        # One contouring at a time: the model fills the device. Deliveries never wait for each other.
+        DBOS.register_queue("contour", worker_concurrency=1, polling_interval_sec=POLLING_S)
+        DBOS.register_queue("deliver", polling_interval_sec=POLLING_S)
+
+    def stop(self, *, wait: timedelta) -> None:
+        """Take no new work and give what runs this time to end; what does not is taken up at the next start."""
+        DBOS.destroy(workflow_completion_timeout_sec=round(wait.total_seconds()), destroy_registry=True)
+
+
+def _contouring_id(series_id: int, generation: int) -> str:
+    # The same id would return the old workflow, so that late slices were never contoured: the generation is part of it.
+    return f"contour:{series_id}:{generation}"
+
+
+def _url_of(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+def _register(steps: Steps) -> None:
+    step = _recorded
+
+    @DBOS.workflow(name="contour_series", max_recovery_attempts=CONTOURING_RECOVERIES)
+    def contour_series(series_id: int, generation: int) -> str:
+        contoured = step("contour", steps.contour, series_id, generation)
+        if contoured["outcome"] == "done":
+            contoured = step("write", steps.write, series_id, generation, contoured)
+        if contoured["outcome"] == "failed":
+            step("set aside", steps.set_aside, series_id, generation, contoured["text"])
+        return str(contoured["outcome"])
+
+    @DBOS.workflow(name="deliver_structure_set", max_recovery_attempts=DELIVERY_RECOVERIES)
+    def deliver_structure_set(delivery_id: int, attempt: int) -> str:
+        return str(step("deliver", steps.deliver, delivery_id, attempt))
+
+
+def _recorded(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a step so that it is done once: a restart finds its result and goes on behind it."""
+
+    def guarded() -> Any:
+        # The one place with a broad except: whatever a step raises becomes a row, not a lost series.
+        try:
+            return function(*arguments)
+        except NodeError as error:
+            return {"outcome": "failed", "text": str(error)}
+        except Exception as error:
+            log.exception("a step failed", step=name)
+            return {"outcome": "failed", "text": f"{name}: {type(error).__name__}"}
+
+    return DBOS.run_step({"name": name}, guarded)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
 
 from segmentation.errors import SeriesError
 from segmentation.geometry import Grid
@@ -183,7 +184,7 @@ def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
         return ()
     if value is None or value == "":
         return ()
-    return (value,) if isinstance(value, str) or not hasattr(value, "__iter__") else tuple(value)
+    return tuple(value) if isinstance(value, MultiValue) else (value,)
 
 
 def _text(ds: Dataset, keyword: str) -> str:

@@ -53,7 +53,7 @@ def _patient(header: SliceHeader) -> tuple[str, str]:
 
 def _disagreeing_spacing(headers: Headers) -> Iterator[Reason]:
     known = [header.pixel_spacing for header in headers if header.pixel_spacing]
-    for values in list(zip(*known, strict=True)):
+    for values in zip(*known, strict=True):
         if max(values) - min(values) > SAME_SPACING_MM:
             text = f"the slices disagree on pixel spacing: from {min(values):.4g} to {max(values):.4g} mm"
             yield never("mixed-pixel-spacing", text)

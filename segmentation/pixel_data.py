@@ -1,5 +1,6 @@
 """The pixels of one slice: found in its file, decoded bit for bit, turned into HU."""
 
+import struct
 from collections.abc import Callable
 from io import BufferedIOBase
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames
 
+from segmentation.codestream import rle_bytes_per_sample, samples_declared
 from segmentation.errors import SeriesError
 
 AIR_HU = -1024
@@ -22,15 +24,15 @@ INT16 = np.iinfo(np.int16)
 Stored = np.int16 | np.uint16
 
 # pydicom's own plug-ins cannot decode .57 and .70 bit-exactly without a GPL library; imagecodecs can.
-DECODERS: dict[str, Callable[..., Any]] = {
+CODECS: dict[str, Callable[[bytes], Any]] = {
     "1.2.840.10008.1.2.4.57": imagecodecs.ljpeg_decode,
     "1.2.840.10008.1.2.4.70": imagecodecs.ljpeg_decode,
     "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_decode,
     "1.2.840.10008.1.2.4.81": imagecodecs.jpegls_decode,
     "1.2.840.10008.1.2.4.90": imagecodecs.jpeg2k_decode,
     "1.2.840.10008.1.2.4.91": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.5": lambda frame: imagecodecs.dicomrle_decode(frame, "<u2"),
 }
+RLE = "1.2.840.10008.1.2.5"
 
 
 def read_pixels(file: BufferedIOBase, offset: int, transfer_syntax_uid: str, into: NDArray[np.uint16]) -> None:
@@ -52,7 +54,7 @@ def read_pixels(file: BufferedIOBase, offset: int, transfer_syntax_uid: str, int
     if length == UNDEFINED_LENGTH:
         into[...] = decode_frame(file.read(), transfer_syntax_uid, into.shape)
         return
-    if transfer_syntax_uid in DECODERS:
+    if transfer_syntax_uid == RLE or transfer_syntax_uid in CODECS:
         raise SeriesError(["the pixel data are not encapsulated as their transfer syntax demands"])
     if length != into.nbytes:
         rows, columns = into.shape
@@ -72,7 +74,7 @@ def decode_frame(encapsulated: bytes, transfer_syntax_uid: str, shape: tuple[int
 
     Args:
         encapsulated: the value of Pixel Data from the Basic Offset Table on (PS3.5 A.4).
-        transfer_syntax_uid: one of `DECODERS`.
+        transfer_syntax_uid: of JPEG lossless, JPEG-LS, JPEG 2000 or RLE.
         shape: rows, columns.
 
     Returns:
@@ -81,17 +83,33 @@ def decode_frame(encapsulated: bytes, transfer_syntax_uid: str, shape: tuple[int
     Raises:
         SeriesError: if the fragments are malformed, the codec refuses them or the size is another.
     """
-    decoder = DECODERS.get(transfer_syntax_uid)
-    if decoder is None:
-        raise SeriesError(["the pixel data are encapsulated although their transfer syntax is not compressed"])
     try:
         frame = next(generate_frames(encapsulated, number_of_frames=1))
-        pixels = np.asarray(decoder(frame))
-    except (ValueError, RuntimeError, EOFError, StopIteration, MemoryError) as error:
+        pixels = _decode_rle(frame) if transfer_syntax_uid == RLE else _decode(frame, transfer_syntax_uid, shape)
+    except (ValueError, RuntimeError, EOFError, StopIteration, struct.error) as error:
         raise SeriesError(["the compressed pixel data cannot be decoded"]) from error
-    if pixels.size != shape[0] * shape[1] or pixels.dtype.kind not in "ui" or pixels.dtype.itemsize > 2:
-        raise SeriesError([f"the compressed pixel data hold {pixels.shape} pixels where {shape} are declared"])
+    if pixels.size != shape[0] * shape[1] or pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2:
+        raise SeriesError(
+            [f"the compressed pixel data hold {pixels.size} pixels where {shape[0]} x {shape[1]} are declared"]
+        )
     return pixels.astype(np.int16 if pixels.dtype.kind == "i" else np.uint16).view(np.uint16).reshape(shape)
+
+
+def _decode(frame: bytes, transfer_syntax_uid: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return a frame as its codec gives it, asked only once the frame itself says that it has the right size."""
+    if transfer_syntax_uid not in CODECS:
+        raise SeriesError(["the pixel data are encapsulated although their transfer syntax is not compressed"])
+    declared = samples_declared(frame)
+    if declared != (*shape, 1):
+        told = " x ".join(map(str, declared)) if declared else "of no readable size"
+        raise SeriesError([f"the compressed pixel data are {told} where {shape[0]} x {shape[1]} x 1 are declared"])
+    return np.asarray(CODECS[transfer_syntax_uid](frame))
+
+
+def _decode_rle(frame: bytes) -> NDArray[Any]:
+    if rle_bytes_per_sample(frame) != 2:
+        raise SeriesError(["the compressed pixel data do not have two bytes for each pixel"])
+    return np.frombuffer(imagecodecs.dicomrle_decode(frame, "<u2"), "<u2")
 
 
 def stored_values(bits: NDArray[np.uint16], bits_stored: int, *, signed: bool) -> NDArray[Stored]:

@@ -1,5 +1,6 @@
-"""A CT with the organs that were drawn on it (pure)."""
+"""A CT with the organs that were drawn on it, and the promise of one (pure)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +15,33 @@ class LabelledCt:
     """One patient or phantom to learn from or to be judged on.
 
     Args:
-        name: no patient's identity; unique among the cases of a training.
-        group: cases of one way of scanning and drawing, as a centre.
         volume: the CT.
         masks: TG-263 name to bool, the CT's shape and pixel order. An organ that is not named was not drawn, which
             does not mean that it is not there.
+
+    Raises:
+        CaseError: where a mask has another shape than the CT.
     """
 
-    name: str
-    group: str
     volume: Volume
     masks: dict[str, NDArray[np.bool_]]
 
     def __post_init__(self) -> None:
         for organ, mask in self.masks.items():
             if mask.shape != self.volume.grid.shape:
-                raise CaseError(f"{self.name}: the mask of {organ} does not fit the CT")
+                raise CaseError(f"the mask of {organ} does not fit the CT")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A case by its name, loaded when it is needed: many do not fit into memory at once.
+
+    Args:
+        name: no patient's identity; unique among the cases of a training.
+        group: cases of one way of scanning and drawing, as a centre.
+        load: gives the CT and its organs.
+    """
+
+    name: str
+    group: str
+    load: Callable[[], LabelledCt]

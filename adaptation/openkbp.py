@@ -4,14 +4,14 @@ Babier et al., "OpenKBP: The open-access knowledge-based planning grand challeng
 (2021); MIT licence. `docs/models.md` says how the arrays are laid out.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adaptation.errors import CaseError
-from adaptation.labelled_ct import LabelledCt
+from adaptation.labelled_ct import Case, LabelledCt
 from segmentation.geometry import Grid
 from segmentation.volume import Volume
 
@@ -20,21 +20,22 @@ EMPTY_HU = -1000  # what the challenge's files have where there is no CT, -1024,
 MIN_PATIENT_PIXELS = 50
 
 
-def read_groups(folder: Path, groups: tuple[str, ...]) -> Iterator[LabelledCt]:
-    """Yield the patients of some groups (`source`, `target`, `other`) in the order of their names.
+def list_patients(folder: Path, groups: tuple[str, ...]) -> list[Case]:
+    """Return the patients of some groups (`source`, `target`, `other`) in the order of their names.
 
     Raises:
-        CaseError: where a group has no patients, or an array is not what it should be.
+        CaseError: where a group has no patients.
     """
+    cases = []
     for group in groups:
         paths = sorted((folder / group).glob("*.npz"))
         if not paths:
             raise CaseError(f"{folder} has no patients of the group {group}")
-        for path in paths:
-            yield read_patient(path, group)
+        cases += [Case(f"{group}/{path.stem}", group, partial(read_patient, path)) for path in paths]
+    return cases
 
 
-def read_patient(path: Path, group: str) -> LabelledCt:
+def read_patient(path: Path) -> LabelledCt:
     """Return one patient; slices without CT are left out, as are the contours there.
 
     Raises:
@@ -52,8 +53,6 @@ def read_patient(path: Path, group: str) -> LabelledCt:
     kept = slice(int(filled[0]), int(filled[-1]) + 1)
     hu, bits = hu[kept], bits[kept]
     return LabelledCt(
-        name=f"{group}/{path.stem}",
-        group=group,
         volume=Volume(hu, axial_grid(hu.shape, spacing)),
         masks={name: (bits & BITS[name]) > 0 for name in drawn},
     )

@@ -68,9 +68,9 @@ STARTER = Recipe(
     organs=("Brainstem", "SpinalCord", "Bone_Mandible", "Parotid_L", "Parotid_R"),
     variant=STARTER_VARIANT,
     preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
-    variation=Variation(crop=64, slices=16),
+    variation=Variation(crop=64, slices=12),
     training=Training(
-        steps=5000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+        steps=3000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
     ),
     unseen_share=0.16,
     tuning_share=0.05,
@@ -82,3 +82,25 @@ STARTER = Recipe(
         "Med Phys 48:5549 (2021)"
     ),
 )
+
+# Lenses and optic nerves need a finer grid than the arrays of OpenKBP have.
+DEMO_VARIANT = STARTER_VARIANT.model_copy(update={"in_channels": 5, "pyramid_dilations": (1, 4, 8)})
+DEMO = Recipe(
+    name="demo",
+    version="1",
+    purpose="phantom",
+    organs=tuple(organ.name for organ in ORGANS),
+    variant=DEMO_VARIANT,
+    preprocessing=Preprocessing(pixel_mm=1.5, slice_mm=3.0, context=(-2, -1, 0, 1, 2)),
+    variation=Variation(crop=80, slices=8, organ_share=0.8),
+    training=Training(
+        steps=2000, learning_rate=2e-3, trained=frozenset(places(DEMO_VARIANT)), seed=20261, checkpoint_every=100
+    ),
+    unseen_share=0.15,
+    tuning_share=0.05,
+    split_seed=7,
+    data="the project's own parametric phantoms, no patient's data",
+    licence="Apache-2.0",
+    citation="",
+)
+DEMO_SEEDS = range(1000, 1060)

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adaptation.labelled_ct import LabelledCt
+from adaptation.labelled_ct import Case
 
 
 @dataclass(frozen=True)
 class Split:
     """The cases of a training, each in one part."""
 
-    learn: tuple[LabelledCt, ...]
-    tune: tuple[LabelledCt, ...]
-    unseen: tuple[LabelledCt, ...]
+    learn: tuple[Case, ...]
+    tune: tuple[Case, ...]
+    unseen: tuple[Case, ...]
 
 
-def split(cases: Sequence[LabelledCt], *, unseen: float, tune: float, seed: int) -> Split:
+def split(cases: Sequence[Case], *, unseen: float, tune: float, seed: int) -> Split:
     """Return the cases parted at random, each group by itself, the same for the same names and seed.
 
     Args:
@@ -26,7 +26,7 @@ def split(cases: Sequence[LabelledCt], *, unseen: float, tune: float, seed: int)
         tune: share of each group for choices, rounded up.
         seed: of the choice.
     """
-    parts: dict[str, list[LabelledCt]] = {"unseen": [], "tune": [], "learn": []}
+    parts: dict[str, list[Case]] = {"unseen": [], "tune": [], "learn": []}
     for group in sorted({case.group for case in cases}):
         members = sorted((case for case in cases if case.group == group), key=lambda case: case.name)
         order = np.random.default_rng(seed).permutation(len(members))

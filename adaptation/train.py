@@ -105,7 +105,7 @@ def train(
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = network(seen(batch.slices.to(device), knots))
         loss = dice_and_cross_entropy(logits, batch.masks.to(device), batch.was_drawn.to(device))
-        refuse_spike(float(loss), recent, step, training.spike)
+        refuse_spike(float(loss.detach()), recent, step, training.spike)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), training.max_grad_norm)
@@ -113,7 +113,7 @@ def train(
         follow(average, network, min(training.average, (1 + step) / (10 + step)))
         if checkpoint and (step % training.checkpoint_every == 0 or step == training.steps):
             keep(checkpoint, step, network, optimiser, average)
-        report(Progress(step, training.steps, float(loss)), average)
+        report(Progress(step, training.steps, float(loss.detach())), average)
     return average
 
 

@@ -1,0 +1,122 @@
+"""What a model drew on one CT, and its way from the child process to the next step: a file that is whole or not there.
+
+Neither torch nor scipy is needed to read it.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.errors import SegmentationError
+from segmentation.organ_mask import OrganMask
+
+FORMAT = 1  # of the file; a reader refuses another
+
+
+@dataclass(frozen=True, eq=False)
+class Contouring:
+    """The organs of one CT.
+
+    Args:
+        organs: TG-263 name to the organ on the CT's own grid; only those that were found.
+        not_found: organs that the model knows and did not find.
+        notes: what whoever looks at the result should know, each a sentence.
+        model_name: as `starter`.
+        model_version: of the weights.
+        model_digest: SHA-256 that names the model exactly.
+        seconds: by stage.
+    """
+
+    organs: dict[str, OrganMask]
+    not_found: tuple[str, ...]
+    notes: tuple[str, ...]
+    model_name: str
+    model_version: str
+    model_digest: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def save_contouring(contouring: Contouring, path: Path) -> None:
+    """Write a contouring so that a power cut leaves the whole file or none under its name."""
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays_of(contouring))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def arrays_of(contouring: Contouring) -> dict[str, NDArray[Any]]:
+    """Return what the file holds: one text in JSON, and a mask and a probability for each organ."""
+    about = {
+        "format": FORMAT,
+        "not_found": contouring.not_found,
+        "notes": contouring.notes,
+        "model_name": contouring.model_name,
+        "model_version": contouring.model_version,
+        "model_digest": contouring.model_digest,
+        "seconds": contouring.seconds,
+        "organs": [
+            {"name": name, "grid_shape": organ.grid_shape, "start": organ.start}
+            for name, organ in contouring.organs.items()
+        ],
+    }
+    arrays: dict[str, NDArray[Any]] = {"about": np.array(json.dumps(about))}
+    for name, organ in contouring.organs.items():
+        arrays[f"{name}.mask"] = organ.mask
+        if organ.probability is not None:
+            arrays[f"{name}.probability"] = organ.probability
+    return arrays
+
+
+def load_contouring(path: Path) -> Contouring:
+    """Return a contouring that was written.
+
+    Raises:
+        SegmentationError: where the file is not one, or one of another release.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about["format"] != FORMAT:
+                raise SegmentationError(f"{path.name} was written by another release; contour the series again")
+            return Contouring(
+                organs={one["name"]: organ_of(one, arrays) for one in about["organs"]},
+                not_found=tuple(about["not_found"]),
+                notes=tuple(about["notes"]),
+                model_name=about["model_name"],
+                model_version=about["model_version"],
+                model_digest=about["model_digest"],
+                seconds=about["seconds"],
+            )
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise SegmentationError(f"{path.name} is not a contouring that can be read: {error}") from error
+
+
+def organ_of(about: dict[str, Any], arrays: Any) -> OrganMask:
+    """Return one organ of the file."""
+    name = about["name"]
+    probability = f"{name}.probability"
+    slices, rows, columns = about["grid_shape"]
+    first, second, third = about["start"]
+    return OrganMask(
+        grid_shape=(slices, rows, columns),
+        start=(first, second, third),
+        mask=arrays[f"{name}.mask"],
+        probability=arrays[probability] if probability in arrays else None,
+    )

@@ -1,0 +1,164 @@
+"""From probabilities to organs: one part, on its own side, without holes, and no voxel in two organs (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from segmentation.bundle import PostProcessing
+from segmentation.organ_mask import OrganMask
+from segmentation.preprocess import NetworkGrid
+from segmentation.structures import BY_NAME
+
+Box = tuple[slice, slice, slice]
+MIDLINE_ORGANS = ("Brainstem", "Bone_Mandible", "Pituitary", "SpinalCord")  # in the order in which they are trusted
+SURROUND = 2  # voxels of the network's grid around a part that belong to it: where its probability falls to nothing
+MIN_VOXELS = 2  # of the network's grid, for a midline organ that the others are judged by
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One organ at the CT's resolution, in patient axes.
+
+    Args:
+        place: of the box on the CT.
+        probability: float32, the box's shape.
+        mask: bool, the same.
+    """
+
+    place: Box
+    probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+
+
+def draw_organs(
+    probabilities: Mapping[str, NDArray[np.float16]],
+    grid: NetworkGrid,
+    settings: Mapping[str, PostProcessing],
+    ct_shape: tuple[int, int, int],
+    voxel_cm3: float,
+) -> dict[str, OrganMask]:
+    """Return the organs that are there, on the CT's own grid and in its pixel order.
+
+    Args:
+        probabilities: of each organ on the network's grid.
+        grid: that they lie on.
+        settings: by organ; those that are not named have the defaults.
+        ct_shape: slices, rows, columns of the CT.
+        voxel_cm3: volume of one of the CT's voxels.
+    """
+    chosen = {organ: settings.get(organ, PostProcessing()) for organ in probabilities}
+    smooth = {organ: smoothed(values, chosen[organ].smoothing_slices) for organ, values in probabilities.items()}
+    middle = midline(smooth, chosen)
+    drawn = {}
+    for organ, values in smooth.items():
+        part = main_part(values >= chosen[organ].threshold, values, organ, middle)
+        if part is not None and (found := enlarged(values, part, grid, chosen[organ].threshold)) is not None:
+            drawn[organ] = found
+    part_overlaps(drawn)
+    return {
+        organ: in_pixel_order(one, grid, ct_shape)
+        for organ, one in drawn.items()
+        if one.mask.any() and one.mask.sum() * voxel_cm3 >= chosen[organ].min_cm3
+    }
+
+
+def smoothed(values: NDArray[np.float16], slices: float) -> NDArray[np.float32]:
+    """Return probabilities after a Gaussian along the slices, whose sigma is given in slices."""
+    single = values.astype(np.float32)
+    return ndimage.gaussian_filter1d(single, slices, axis=0, mode="nearest") if slices > 0 else single
+
+
+def midline(probabilities: Mapping[str, NDArray[np.float32]], settings: Mapping[str, PostProcessing]) -> float:
+    """Return the column of the body's middle, by the organs that lie there; the middle of the box without them."""
+    for organ in MIDLINE_ORGANS:
+        if organ in probabilities:
+            columns = np.nonzero(probabilities[organ] >= settings[organ].threshold)[2]
+            if len(columns) >= MIN_VOXELS:
+                return float(columns.mean())
+    return (next(iter(probabilities.values())).shape[2] - 1) / 2
+
+
+def main_part(
+    mask: NDArray[np.bool_], values: NDArray[np.float32], organ: str, middle: float
+) -> NDArray[np.bool_] | None:
+    """Return the connected part that is most of the organ, on its own side; None where there is none.
+
+    Parts that touch at a corner are one: a thin organ on a coarse grid hangs together by corners.
+    """
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3), dtype=np.bool_))
+    if not count:
+        return None
+    numbers = np.arange(1, count + 1)
+    weights = np.asarray(ndimage.sum_labels(values, labels, numbers))
+    side = BY_NAME[organ].laterality
+    if side is not None:
+        columns = np.asarray([centre[2] for centre in ndimage.center_of_mass(mask, labels, numbers)])
+        # Columns grow to the patient's left.
+        weights = np.where(columns > middle if side == "L" else columns < middle, weights, 0.0)
+    best = int(weights.argmax())
+    return np.asarray(labels == best + 1) if weights[best] > 0 else None
+
+
+def enlarged(
+    values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, threshold: float
+) -> Drawn | None:
+    """Return a part at the CT's resolution, holes closed; None where nothing of it is left there."""
+    indices = [np.flatnonzero(part.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    first, second, third = (
+        slice(max(0, int(one[0]) - SURROUND - 1), min(size, int(one[-1]) + SURROUND + 2))
+        for one, size in zip(indices, part.shape, strict=True)
+    )
+    box = (first, second, third)
+    near = ndimage.binary_dilation(part[box], np.ones((3, 3, 3), dtype=np.bool_), iterations=SURROUND)
+    place, probability = grid.up(np.where(near, values[box], np.float32(0)), box)
+    if not probability.size:
+        return None
+    probability = np.clip(probability, 0, 1)  # cubic interpolation swings a little beyond the values
+    labels, count = ndimage.label(probability >= threshold)
+    if not count:
+        return None
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    return Drawn(place, probability, np.asarray(ndimage.binary_fill_holes(labels == largest)))
+
+
+def part_overlaps(drawn: Mapping[str, Drawn]) -> None:
+    """Give each voxel that two organs claim to the one with the higher probability, in place."""
+    for one, other in combinations(drawn.values(), 2):
+        shared = [
+            slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one.place, other.place, strict=True)
+        ]
+        if all(part.start < part.stop for part in shared):
+            of_one, of_other = within(shared, one.place), within(shared, other.place)
+            both = one.mask[of_one] & other.mask[of_other]
+            first_wins = one.probability[of_one] >= other.probability[of_other]
+            one.mask[of_one] &= ~(both & ~first_wins)
+            other.mask[of_other] &= ~(both & first_wins)
+
+
+def within(shared: list[slice], place: Box) -> Box:
+    """Return a part of the CT as an index into a box that holds it."""
+    first, second, third = (
+        slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(shared, place, strict=True)
+    )
+    return first, second, third
+
+
+def in_pixel_order(drawn: Drawn, grid: NetworkGrid, ct_shape: tuple[int, int, int]) -> OrganMask:
+    """Return an organ turned back from patient axes to the CT's pixels."""
+    turn = grid.turn
+    _, rows, columns = ct_shape
+    if turn.transposed:
+        rows, columns = columns, rows
+    slices, down, across = drawn.place
+    row = rows - down.stop if turn.rows_flipped else down.start
+    column = columns - across.stop if turn.columns_flipped else across.start
+    return OrganMask(
+        grid_shape=ct_shape,
+        start=(slices.start, column, row) if turn.transposed else (slices.start, row, column),
+        mask=np.ascontiguousarray(turn.to_pixels(drawn.mask)),
+        probability=np.ascontiguousarray(turn.to_pixels(drawn.probability)),
+    )

@@ -1,0 +1,145 @@
+"""A CT in, its organs out: the body's box on the network's grid, in batches, on the device that is there."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from segmentation.bundle import Manifest, bundle_digest, verify_bundle
+from segmentation.contouring import Contouring
+from segmentation.errors import NotThisModelError
+from segmentation.network.checkpoint import load_segmenter
+from segmentation.network.segmenter import Segmenter
+from segmentation.phantom_series import is_phantom
+from segmentation.plausibility import implausible
+from segmentation.postprocess import draw_organs
+from segmentation.preprocess import NetworkGrid, body_box, to_values, with_context
+from segmentation.volume import Volume
+
+CPU_BATCH_PIXELS = 1 << 16  # what fits into a core's share of memory bandwidth without being swapped in and out
+CUDA_BATCH_PIXELS = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model that is ready.
+
+    Args:
+        manifest: what it is.
+        digest: SHA-256 that names it exactly.
+        network: on the device.
+        device: where it runs.
+    """
+
+    manifest: Manifest
+    digest: str
+    network: Segmenter
+    device: torch.device
+
+    def predict(self, volume: Volume, *, progress: Callable[[float], None] | None = None) -> Contouring:
+        """Draw the organs on a CT.
+
+        Args:
+            volume: an axial CT, in its own pixel order.
+            progress: told of the share that is done, 0 to 1.
+
+        Raises:
+            GeometryError: for planes that are not axial.
+        """
+        started = time.monotonic()
+        preprocessing = self.manifest.preprocessing
+        grid = NetworkGrid.over(volume.grid, body_box(volume), preprocessing)
+        values = to_values(grid.down(volume.hu), preprocessing.hu_knots)
+        prepared = time.monotonic()
+        probabilities = self.probabilities(values, progress)
+        predicted = time.monotonic()
+        organs = draw_organs(
+            dict(zip(self.manifest.organs, probabilities, strict=True)),
+            grid,
+            self.manifest.postprocessing,
+            volume.grid.shape,
+            volume.grid.voxel_cm3,
+        )
+        not_found = tuple(organ for organ in self.manifest.organs if organ not in organs)
+        notes = (*(f"{organ} was not found." for organ in not_found), *implausible(organs, volume.grid))
+        return Contouring(
+            organs=organs,
+            not_found=not_found,
+            notes=notes,
+            model_name=self.manifest.name,
+            model_version=self.manifest.version,
+            model_digest=self.digest,
+            seconds={
+                "prepare": prepared - started,
+                "network": predicted - prepared,
+                "draw": time.monotonic() - predicted,
+            },
+        )
+
+    @torch.inference_mode()
+    def probabilities(
+        self, values: NDArray[np.float32], progress: Callable[[float], None] | None = None
+    ) -> NDArray[np.float16]:
+        """Return what the network says of a CT on its grid.
+
+        Args:
+            values: float32, (slices, rows, columns), after `to_values`.
+            progress: told of the share that is done.
+
+        Returns:
+            float16, (organs, slices, rows, columns): half the memory, and finer than any threshold.
+        """
+        slices, rows, columns = values.shape
+        # Whole cells of the features: else what is enlarged again would be shifted by a part of one.
+        cell = max(self.manifest.variant.output_stride, self.manifest.variant.stem_stride)
+        padded = np.pad(values, ((0, 0), (0, -rows % cell), (0, -columns % cell)))
+        limit = CUDA_BATCH_PIXELS if self.device.type == "cuda" else CPU_BATCH_PIXELS
+        batch = max(1, limit // (padded.shape[1] * padded.shape[2]))
+        found = np.empty((len(self.manifest.organs), slices, rows, columns), dtype=np.float16)
+        for first in range(0, slices, batch):
+            chosen = range(first, min(first + batch, slices))
+            context = torch.from_numpy(with_context(padded, chosen, self.manifest.preprocessing.context))
+            context = context.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+                logits = self.network(context)
+            said = logits.float().sigmoid().half().cpu().numpy()[:, :, :rows, :columns]
+            found[:, first : chosen.stop] = said.swapaxes(0, 1)
+            if progress:
+                progress(chosen.stop / slices)
+        return found
+
+
+def load_predictor(folder: Path, device: str = "auto") -> Predictor:
+    """Return the model of a bundle, verified, on a device.
+
+    Args:
+        folder: the bundle.
+        device: `auto` for CUDA where there is one, or a name that torch knows.
+
+    Raises:
+        BundleError: where the bundle does not verify or its weights do not fit.
+    """
+    manifest = verify_bundle(folder)
+    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    return Predictor(manifest, bundle_digest(manifest), load_segmenter(folder, chosen), chosen)
+
+
+def refuse_wrong_purpose(manifest: Manifest, headers: Sequence[Dataset]) -> None:
+    """Refuse a CT of a patient where the model is for phantoms; a model for patients may be tried on a phantom.
+
+    Args:
+        manifest: of the model.
+        headers: of the CT's slices.
+
+    Raises:
+        NotThisModelError: saying so.
+    """
+    if manifest.purpose == "phantom" and not all(is_phantom(header) for header in headers):
+        raise NotThisModelError(
+            f"the model {manifest.name} was trained on phantoms and may not be used on a patient's CT"
+        )

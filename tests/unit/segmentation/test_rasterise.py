@@ -13,7 +13,7 @@ def is_inside(ring: NDArray[np.float64], row: float, column: float) -> bool:
     """Shoot a ray to the left and count the edges that it crosses: slow and obvious."""
     crossings = 0
     for (row_0, column_0), (row_1, column_1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-        if (row_0 <= row - 1e-12) != (row_1 <= row - 1e-12):
+        if (row_0 <= row) != (row_1 <= row):
             at = column_0 + (row - row_0) / (row_1 - row_0) * (column_1 - column_0)
             crossings += at <= column
     return crossings % 2 == 1

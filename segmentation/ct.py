@@ -151,9 +151,9 @@ def _read_hounsfield(files: Sequence[_SliceFile], grid: Grid) -> NDArray[np.gene
 
 def _read_slice(file: _SliceFile, shape: tuple[int, int]) -> NDArray[np.generic]:
     """Return the HU of one slice, (rows, columns)."""
-    header, bits = file.header, np.empty(shape, np.uint16)
+    header = file.header
     with file.path.open("rb") as stream:
-        read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, bits)
+        bits = read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, shape)
     signed = header.pixel_format.pixel_representation == 1
     values = stored_values(bits, header.pixel_format.bits_stored or 16, signed=signed)
     return to_hounsfield(values, header.rescale or (1.0, 0.0), _padding(file.ds, signed=signed))

@@ -16,9 +16,7 @@ from segmentation.errors import SeriesError
 AIR_HU = -1024
 UNDEFINED_LENGTH = 0xFFFFFFFF  # PS3.5 A.4: encapsulated
 PIXEL_DATA = b"\xe0\x7f\x10\x00"  # (7FE0,0010), little endian
-EXPLICIT_VRS = frozenset(
-    {b"OW", b"OB", b"UN"}
-)  # read as the start of an implicit length they would be odd, which none is
+EXPLICIT_VRS = frozenset({b"OW", b"OB", b"UN"})  # as the start of an implicit length they would be odd, which none is
 INT16 = np.iinfo(np.int16)
 
 Stored = np.int16 | np.uint16
@@ -35,32 +33,39 @@ CODECS: dict[str, Callable[[bytes], Any]] = {
 RLE = "1.2.840.10008.1.2.5"
 
 
-def read_pixels(file: BufferedIOBase, offset: int, transfer_syntax_uid: str, into: NDArray[np.uint16]) -> None:
-    """Read the Pixel Data element of one slice.
+def read_pixels(
+    file: BufferedIOBase, offset: int, transfer_syntax_uid: str, shape: tuple[int, int]
+) -> NDArray[np.uint16]:
+    """Return the pixels of one slice as they are stored.
 
     Args:
         file: a DICOM file in little endian byte order.
         offset: of the element's tag.
         transfer_syntax_uid: tells the codec where the element is encapsulated.
-        into: uint16, (rows, columns), contiguous: takes the 16 bits of each pixel as they are stored.
+        shape: rows, columns.
+
+    Returns:
+        uint16, (rows, columns): the 16 bits of each pixel.
 
     Raises:
-        SeriesError: if the element is absent, truncated, of another length than the matrix needs, or does not decode.
+        SeriesError: if they are absent, cut off, of another length than the matrix needs, or do not decode.
     """
     file.seek(offset)
     if file.read(4) != PIXEL_DATA:
         raise SeriesError(["there is no pixel data"])
     length = _read_length(file)
     if length == UNDEFINED_LENGTH:
-        into[...] = decode_frame(file.read(), transfer_syntax_uid, into.shape)
-        return
+        return decode_frame(file.read(), transfer_syntax_uid, shape)
     if transfer_syntax_uid == RLE or transfer_syntax_uid in CODECS:
         raise SeriesError(["the pixel data are not encapsulated as their transfer syntax demands"])
-    if length != into.nbytes:
-        rows, columns = into.shape
-        raise SeriesError([f"the pixel data have {length} bytes where {rows} x {columns} pixels need {into.nbytes}"])
-    if file.readinto(into.data.cast("B")) != into.nbytes:
+    rows, columns = shape
+    if length != rows * columns * 2:
+        needed = f"{rows} x {columns} pixels need {rows * columns * 2}"
+        raise SeriesError([f"the pixel data have {length} bytes where {needed}"])
+    bits = np.empty(shape, "<u2")
+    if file.readinto(bits.data.cast("B")) != bits.nbytes:
         raise SeriesError(["the pixel data are cut off"])
+    return bits
 
 
 def _read_length(file: BufferedIOBase) -> int:

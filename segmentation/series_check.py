@@ -9,9 +9,10 @@ from segmentation.hold_reason import Check, Reason, counted, never, plural
 from segmentation.image_type import is_derived, is_localizer, is_secondary
 from segmentation.slice_header import Headers, PixelFormat, SliceHeader
 from segmentation.slice_spacing import find_gaps
-from segmentation.volume_check import MAYBE_LOSSY, check_volume, majority_stack
+from segmentation.volume_check import CT_IMAGE_STORAGE, MAYBE_LOSSY, check_volume, majority_stack
 
-__all__ = ["PixelFormat", "Reason", "SliceHeader", "check_series"]  # one door to the check and what goes in and out
+# One door to the check and what goes in and out.
+__all__ = ["CT_IMAGE_STORAGE", "PixelFormat", "Reason", "SliceHeader", "check_series"]
 
 TILT_DEG = 0.5  # less is what the rounding of positions leaves on thin slices
 SHIFT_MM = 1.0  # sideways, off the straight line through the stack

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
 from segmentation.errors import StructureSetError
@@ -109,9 +110,7 @@ def build_common(root: str, seed: int, patient_id: str, patient_position: str) -
     return ds
 
 
-def build_instance(
-    common: Dataset, root: str, grid: Grid, index: int, plane: np.ndarray[tuple[int, int], np.dtype[np.uint16]]
-) -> Dataset:
+def build_instance(common: Dataset, root: str, grid: Grid, index: int, plane: NDArray[np.uint16]) -> Dataset:
     """Return one slice; `plane` are its stored values, uint16, (rows, columns)."""
     uid = derived_uid(root, f"instance {index}")
     meta = FileMetaDataset()
@@ -132,9 +131,9 @@ def build_instance(
     return ds
 
 
-def derived_uid(root: str, what: str) -> str:
+def derived_uid(root: str, what: str) -> UID:
     """Return a UID below 2.25 that is always the same for the same words."""
-    return f"2.25.{int.from_bytes(hashlib.sha256(f'{root}/{what}'.encode()).digest()[:16])}"
+    return UID(f"2.25.{int.from_bytes(hashlib.sha256(f'{root}/{what}'.encode()).digest()[:16])}")
 
 
 def decimal(value: float) -> str:

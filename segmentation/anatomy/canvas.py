@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segmentation.anatomy.parts import Part
 from segmentation.anatomy.patient import Patient
-from segmentation.anatomy.shapes import Array, Box, Shape
+from segmentation.anatomy.shapes import Array, Shape
 from segmentation.anatomy.tissues import TISSUES
 from segmentation.structures import ORGANS
 
@@ -17,6 +17,7 @@ Index: TypeAlias = tuple[slice, slice, slice]
 
 FAR_MM = np.float32(60)  # outside of every solid of a union
 LATTICE_MM = 8.0  # how far apart the points are by which a solid's voxels are found
+FASCIA_MM = np.float32(1.5)  # of fat around each muscle, by which one is told from the next
 LABELS = {organ.name: number for number, organ in enumerate(ORGANS, start=1)}
 
 
@@ -39,8 +40,8 @@ class Lattice:
     def find(self, low: NDArray[np.floating], high: NDArray[np.floating]) -> Index | None:
         """Return the voxels that may lie in the box from `low` to `high`, mm, (3,); None if there are none."""
         inside = np.ones(self.points[0].shape, np.bool_)
-        for axis, a, b in zip(self.points, low - self.reach_mm, high + self.reach_mm, strict=True):
-            inside &= (axis > a) & (axis < b)
+        for coordinate, a, b in zip(self.points, low - self.reach_mm, high + self.reach_mm, strict=True):
+            inside &= (coordinate > a) & (coordinate < b)
         slices = []
         for axis, (step, size) in enumerate(zip(self.steps, self.shape, strict=True)):
             hit = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
@@ -108,15 +109,17 @@ class Canvas:
         return whole
 
     def paint(self, parts: Iterable[Part], brain: Array | None = None) -> None:
-        """Paint solids over what is there; `brain` is the signed distance that parts within the brain are cut to, mm."""
+        """Paint solids over what is there; parts within the brain are cut to `brain`, a signed distance in mm."""
         for part in parts:
-            found = self.local(part.shape, part.group, float(self.edge_mm))
+            found = self.local(part.shape, part.group, float(self.edge_mm + FASCIA_MM))
             if found is None:
                 continue
             index, coordinates = found
             distance = part.shape.distance(*coordinates)
             if part.within_brain and brain is not None:
                 np.maximum(distance, brain[index], out=distance)
+            if part.tissue == "muscle":
+                self.lay("fat", distance - FASCIA_MM, index)
             self.lay(part.tissue, distance, index)
             if not part.lets_organ:
                 self.label(part.organ, distance, index)

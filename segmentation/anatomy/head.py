@@ -8,11 +8,11 @@ from segmentation.anatomy.parts import Part, both_sides
 from segmentation.anatomy.shapes import Ellipsoid, Loft, Mirrored, Shape, Tube
 
 MANDIBLE_ARCH = (
-    (0.0, -106.5, -76.0),
-    (16.0, -102.5, -75.5),
-    (30.0, -86.0, -72.0),
-    (42.0, -62.0, -66.0),
-    (48.0, -48.0, -58.0),
+    (0.0, -108.5, -76.0),
+    (17.0, -105.0, -75.5),
+    (31.0, -91.0, -72.0),
+    (42.0, -69.0, -66.0),
+    (48.0, -51.0, -58.0),
 )
 
 CAVITY: tuple[Shape, ...] = (  # within the skull; joined smoothly
@@ -27,23 +27,34 @@ CAVITY: tuple[Shape, ...] = (  # within the skull; joined smoothly
         (11, 12, 15, 17, 19),
     ),
 )
-CEREBRUM = Ellipsoid((0, 12, 51), (67.5, 84, 50))
+CEREBRUM = (Ellipsoid((0, 10, 51), (67.5, 82, 50)), Ellipsoid((0, 46, 27), (59, 49, 36)))
 FRONTAL_FLOOR = (40.0, -75.0, -0.42)  # the floor of the anterior fossa: z at y, and its slope dz / dy
 
 FACE_OUTLINE: tuple[Shape, ...] = (
     Ellipsoid((0, -56, -4), (65, 60, 62)),
     Ellipsoid((0, -62, -52), (64, 55, 42)),
     Ellipsoid((0, -100, -78), (26, 25, 20)),
+    Ellipsoid((0, -66, -80), (50, 46, 24)),  # under the jaw
+    Ellipsoid((0, -60, 42), (54, 33, 30)),  # forehead
     Tube(((0, -106, 22), (0, -122, -8)), (8, 10)),
-    Tube(((0, -112, -30), (0, -110, -55)), (14, 14)),
+    Tube(((0, -110, -36), (0, -112, -50)), (11, 11)),
+    Ellipsoid((52, -24, -40), (26, 36, 42)),
+    Ellipsoid((-52, -24, -40), (26, 36, 42)),
 )
 NECK_OUTLINE: tuple[Shape, ...] = (
     Loft(
-        (-330.0, -260.0, -222.0, -190.0, -165.0, -145.0, -110.0, -80.0, -50.0, -20.0),
-        (0,) * 10,
-        (48.0, 48.0, 46.0, 38.0, 24.0, 15.0, 4.0, 0.0, -2.0, 2.0),
-        (205.0, 202.0, 186.0, 132.0, 84.0, 68.0, 61.0, 61.0, 62.0, 60.0),
-        (90.0, 88.0, 84.0, 74.0, 68.0, 65.0, 62.0, 60.0, 60.0, 58.0),
+        (-190.0, -165.0, -145.0, -110.0, -80.0, -50.0, -20.0),
+        (0,) * 7,
+        (34.0, 24.0, 15.0, 4.0, 0.0, -2.0, 2.0),
+        (90.0, 78.0, 67.0, 61.0, 61.0, 62.0, 60.0),
+        (72.0, 68.0, 65.0, 62.0, 60.0, 60.0, 58.0),
+    ),
+    Loft(  # the shoulders
+        (-330.0, -260.0, -222.0, -190.0, -160.0),
+        (0,) * 5,
+        (48.0, 48.0, 46.0, 38.0, 26.0),
+        (205.0, 202.0, 186.0, 132.0, 72.0),
+        (90.0, 88.0, 84.0, 74.0, 60.0),
     ),
 )
 SHOULDERS: tuple[Part, ...] = both_sides(
@@ -127,7 +138,7 @@ SKULL_BASE: tuple[Part, ...] = (
     Part("face bone", Tube(((-8, -23, 16), (8, -23, 16)), (2.0, 2.0), 1.6), "skull base"),  # dorsum sellae
 )
 
-PITUITARY = (Part("pituitary", Ellipsoid((0, -31.5, 14.5), (6.6, 5.0, 4.4)), "pituitary", "Pituitary"),)
+PITUITARY = (Part("pituitary", Ellipsoid((0, -31.5, 14.5), (6.2, 4.8, 4.2)), "pituitary", "Pituitary"),)
 
 FACE: tuple[Part, ...] = (
     *both_sides(
@@ -139,24 +150,25 @@ FACE: tuple[Part, ...] = (
             Part("face bone", Tube(((40, -82, 12), (47, -76, 28), (40, -80, 43)), (3.5, 4, 4))),  # rim of the orbit
             Part("air", Ellipsoid((28, -77, -6), (15, 16, 16)), "maxilla"),
             Part("thin bone", Tube(((20, -52, -5), (19, -50, -34)), (2.2, 2.0), 1.0)),  # pterygoid process
-            Part("air", Ellipsoid((12, -89, 52), (9, 5, 9)), "frontal sinus"),
+            Part("air", Ellipsoid((11, -85.5, 45), (8.5, 3.8, 8)), "frontal sinus"),
         )
     ),
-    Part("face bone", Ellipsoid((0, -96, 42), (16, 5, 12))),
+    Part("face bone", Ellipsoid((0, -85, 43), (24, 6, 11))),
     Part(
         "face bone",
         Tube(((26, -72, -30), (18, -95, -32), (0, -103, -33), (-18, -95, -32), (-26, -72, -30)), (5,) * 5, 1.7),
     ),
     Part("face bone", Ellipsoid((0, -78, -27), (22, 25, 3.5))),  # palate
-    Part("air", Ellipsoid((0, -80, -6), (14, 36, 19), boxy=True), "nose"),
-    Part("ethmoid", Ellipsoid((0, -68, 22), (13, 23, 15), boxy=True), "nose"),
+    Part("air", Ellipsoid((0, -75, -6), (14, 31, 19), boxy=True), "nose"),
+    Part("ethmoid", Ellipsoid((0, -68, 18), (12, 21, 13), boxy=True), "nose"),
     *both_sides(
         (
             Part("gland", Ellipsoid((8, -78, -14), (3.8, 24, 6.5)), "nose"),  # turbinates
             Part("gland", Ellipsoid((8, -76, 2), (3.0, 20, 5)), "nose"),
+            Part("air", Tube(((5, -102, -14), (6, -116, -20)), (3.5, 3.5)), "nose"),  # nostril
         )
     ),
-    Part("thin bone", Ellipsoid((0, -80, -4), (1.3, 35, 19), boxy=True), "nose"),
+    Part("thin bone", Ellipsoid((0, -76, -4), (1.3, 31, 19), boxy=True), "nose"),
     Part("thin bone", Tube(((0, -104, 28), (0, -112, 12)), (4, 3))),
 )
 
@@ -172,7 +184,7 @@ ORBITS: tuple[Part, ...] = both_sides(
         Part("lens", Ellipsoid((32, -88, 27), (4.5, 2.5, 4.5)), "eye", "Lens"),
         Part(
             "nerve",
-            Tube(((31, -68, 26), (26.5, -60, 24.5), (18, -48, 21.5), (11, -39, 20.5)), (2.9, 2.7, 2.6, 2.5)),
+            Tube(((31, -69, 26), (27, -61, 24.5), (19, -50, 21.5), (12, -42, 20.5)), (2.7, 2.5, 2.4, 2.3)),
             "eye",
             "OpticNrv",
         ),
@@ -182,10 +194,10 @@ ORBITS: tuple[Part, ...] = both_sides(
 JAW: tuple[Part, ...] = (
     *both_sides(
         (
-            Part("mandible", Tube(MANDIBLE_ARCH, (5.6, 5.6, 5.6, 5.4, 4.6), 2.3), "jaw", "Bone_Mandible"),
+            Part("mandible", Tube(MANDIBLE_ARCH, (5.8, 5.8, 5.8, 5.5, 4.5), 2.3), "jaw", "Bone_Mandible"),
             Part(
                 "mandible",
-                Ellipsoid((50, -39, -41), (4.6, 16, 25), tilt_deg=12, lean_deg=9, boxy=True),
+                Ellipsoid((50, -41, -41), (4.0, 14.5, 25), tilt_deg=12, lean_deg=9, boxy=True),
                 "jaw",
                 "Bone_Mandible",
             ),

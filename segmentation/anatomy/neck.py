@@ -1,7 +1,7 @@
 """The neck and shoulders: spine, cord, muscles, glands, vessels and airway, as tables (pure).
 
-The course and size of the spinal cord, and the parotids' place, are the means of 25 scans with the oncologist's contours
-of Nikolov et al. (2018, arXiv 1809.04430); the rest is fitted by eye to planning CT.
+The course and size of the spinal cord, and the parotids' place, are the means of 25 scans with the oncologist's
+contours of Nikolov et al. (2018, arXiv 1809.04430); the rest is fitted by eye to planning CT.
 """
 
 import numpy as np
@@ -100,8 +100,8 @@ VESSELS: tuple[Part, ...] = both_sides(
 
 PAROTIDS: tuple[Part, ...] = both_sides(
     (
-        Part("parotid", Ellipsoid((62, -26, -40), (13.5, 21.5, 28.5), lean_deg=6), "parotid", "Parotid"),
-        Part("parotid", Ellipsoid((50, -17, -44), (12.5, 9.5, 21)), "parotid", "Parotid"),
+        Part("parotid", Ellipsoid((62.3, -29.5, -40), (11, 24.5, 27.5), lean_deg=6), "parotid", "Parotid"),
+        Part("parotid", Ellipsoid((50, -18.5, -44), (11, 8.5, 19)), "parotid", "Parotid"),
         Part("vein", Tube(((54, -20, -18), (54, -20, -44), (50, -22, -70)), (2.3,) * 3), "parotid", lets_organ=True),
         Part("thin bone", Tube(((42, -8, -30), (36, -18, -52)), (2.0, 1.2)), "parotid"),  # the styloid process
     )

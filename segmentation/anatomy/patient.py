@@ -50,7 +50,7 @@ GROUPS: dict[str, Group] = {
 
 @dataclass(frozen=True, eq=False)
 class Jitter:
-    """Where and how large one patient's group is: a point p of the table lies at anchor + shift + (p - anchor) * scale."""
+    """Where and how large one patient's group is: p of the table lies at anchor + shift + (p - anchor) * scale."""
 
     anchor: NDArray[np.float32]
     shift: NDArray[np.float32]

@@ -4,7 +4,7 @@ import numpy as np
 
 from segmentation.anatomy.shapes import Array
 
-COUCH_SHELL_HU = -350.0
+COUCH_SHELL_HU = -120.0
 COUCH_FOAM_HU = -930.0
 COUCH_SHELL_MM = 2.5
 COUCH_THICK_MM = 42.0
@@ -30,10 +30,10 @@ def add_couch(hu: Array, x: Array, y: Array, top_mm: float) -> None:
 
 def add_noise(hu: Array, random: np.random.Generator, sd_hu: float) -> None:
     """Add noise that neighbouring pixels share in part, in place; `hu` is float32, (slices, rows, columns)."""
-    for plane in hu:
-        grain = random.standard_normal((plane.shape[0] + 1, plane.shape[1] + 1), dtype=np.float32)
+    for index in range(len(hu)):
+        grain = random.standard_normal((hu.shape[1] + 1, hu.shape[2] + 1), dtype=np.float32)
         shared = grain[1:, 1:] + np.float32(0.6) * (grain[:-1, 1:] + grain[1:, :-1])
-        plane += shared * np.float32(sd_hu / np.sqrt(1 + 2 * 0.6**2))
+        hu[index] += shared * np.float32(sd_hu / np.sqrt(1 + 2 * 0.6**2))
 
 
 def add_streaks(plane: Array, x: Array, y: Array, metal: tuple[float, float], random: np.random.Generator) -> None:

@@ -8,6 +8,7 @@ edges are drawn, and only of the right sign far from it.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -114,16 +115,19 @@ class Tube:
         flat = z * np.float32(1 / self.height)
         nodes = [(a, b, c / self.height) for a, b, c in self.points]
         ends = list(zip(nodes, self.radii, strict=True))
-        nearest = distance_of_piece(x, y, flat, *ends[0], *ends[1])
-        for (first, r1), (second, r2) in zip(ends[1:], ends[2:], strict=False):
-            np.minimum(nearest, distance_of_piece(x, y, flat, first, r1, second, r2), out=nearest)
+        nearest = distance_of_piece((x, y, flat), ends[0], ends[1])
+        for first, second in pairwise(ends[1:]):
+            np.minimum(nearest, distance_of_piece((x, y, flat), first, second), out=nearest)
         return nearest
 
 
-def distance_of_piece(x: Array, y: Array, z: Array, first: Point, r1: float, second: Point, r2: float) -> Array:
-    """Return the signed distance, mm, from a straight piece with round ends whose radius goes from r1 to r2."""
+def distance_of_piece(
+    points: tuple[Array, Array, Array], start: tuple[Point, float], stop: tuple[Point, float]
+) -> Array:
+    """Return the signed distance, mm, from a straight piece with round ends, each a point and a radius."""
+    (first, r1), (second, r2) = start, stop
     dx, dy, dz = (np.float32(b - a) for a, b in zip(first, second, strict=True))
-    ox, oy, oz = x - np.float32(first[0]), y - np.float32(first[1]), z - np.float32(first[2])
+    ox, oy, oz = (axis - np.float32(a) for axis, a in zip(points, first, strict=True))
     along = np.clip((ox * dx + oy * dy + oz * dz) / (dx * dx + dy * dy + dz * dz), 0, 1)
     ox -= along * dx
     oy -= along * dy

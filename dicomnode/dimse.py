@@ -1,5 +1,6 @@
-"""The statuses that we answer with, and the SOP classes and transfer syntaxes that we accept (tables)."""
+"""The statuses that we answer with, the SOP classes and transfer syntaxes that we accept, and pynetdicom's settings."""
 
+from pynetdicom import _config as pynetdicom_settings
 from pynetdicom.presentation import PresentationContext, build_context
 
 from dicomnode.errors import (
@@ -71,3 +72,19 @@ def error_comment(text: str) -> str:
     """Return the text as an Error Comment may hold it: ASCII, no backslash, 64 characters at most."""
     plain = text.encode("ascii", "replace").decode("ascii").replace("\\", "/").replace("\n", " ")
     return plain if len(plain) <= LONGEST_COMMENT else plain[: LONGEST_COMMENT - 3] + "..."
+
+
+def set_pynetdicom_up() -> None:
+    """Set what pynetdicom keeps as settings of the whole process; each for its reason."""
+    # Malformed UIDs are answered by the library with an abort before they reach us.
+    pynetdicom_settings.ENFORCE_UID_CONFORMANCE = True
+    # Its own event log prints UIDs, and identifiers of queries with names in them.
+    pynetdicom_settings.LOG_HANDLER_LEVEL = "none"
+    pynetdicom_settings.LOG_REQUEST_IDENTIFIERS = False
+    pynetdicom_settings.LOG_RESPONSE_IDENTIFIERS = False
+    # What is not negotiated is not stored.
+    pynetdicom_settings.UNRESTRICTED_STORAGE_SERVICE = False
+    # Its temporary files stay behind when a peer vanishes; the data set is held in memory up to our limit instead.
+    pynetdicom_settings.STORE_RECV_CHUNKED_DATASET = False
+    # A file is sent as it lies on the disk, neither decoded nor encoded again.
+    pynetdicom_settings.STORE_SEND_CHUNKED_DATASET = True

@@ -13,7 +13,6 @@ import structlog
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
-from pynetdicom import _config as pynetdicom_settings
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event, EventHandlerType
@@ -28,6 +27,7 @@ from dicomnode.dimse import (
     UNKNOWN_CALLING_AE,
     accepted_contexts,
     error_comment,
+    set_pynetdicom_up,
 )
 from dicomnode.errors import ClassNotSupported, NotUnderstood, Refusal
 from dicomnode.feeding import Feeding
@@ -39,20 +39,6 @@ log = structlog.get_logger(__name__)
 
 MAXIMUM_PDU_SIZE = 131072  # bytes; 1.2 to 1.4 times the throughput of pynetdicom's default (ingest.md 1)
 _ABORT_GRACE_S = 2.0
-
-
-def set_pynetdicom_up() -> None:
-    """Set what pynetdicom keeps as settings of the whole process; each for its reason."""
-    # Malformed UIDs are answered by the library with an abort before they reach us.
-    pynetdicom_settings.ENFORCE_UID_CONFORMANCE = True
-    # Its own event log prints UIDs, and identifiers of queries with names in them.
-    pynetdicom_settings.LOG_HANDLER_LEVEL = "none"
-    pynetdicom_settings.LOG_REQUEST_IDENTIFIERS = False
-    pynetdicom_settings.LOG_RESPONSE_IDENTIFIERS = False
-    # What is not negotiated is not stored.
-    pynetdicom_settings.UNRESTRICTED_STORAGE_SERVICE = False
-    # Its temporary files stay behind when a peer vanishes; the data set is held in memory up to our limit instead.
-    pynetdicom_settings.STORE_RECV_CHUNKED_DATASET = False
 
 
 class _Server(ThreadedAssociationServer):

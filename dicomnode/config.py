@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -98,6 +99,12 @@ class Alarms(_Section):
     timeout_s: PositiveFloat = 10.0
 
 
+class Checking(_Section):
+    """When the constancy test is done."""
+
+    daily_at: time = time(6, 30)
+
+
 class LogSettings(_Section):
     """How the log looks."""
 
@@ -115,6 +122,7 @@ class Configuration(_Section):
     contouring: Contouring = Contouring()
     delivering: Delivering = Delivering()
     alarms: Alarms = Alarms()
+    checking: Checking = Checking()
     logging: LogSettings = LogSettings()
 
     @classmethod

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -17,6 +18,11 @@ log = structlog.get_logger(__name__)
 
 Request = dict[str, Any]
 _READ_BYTES = 1 << 16
+# What the process is told through its environment.
+MEMORY_LIMIT = "DICOMNODE_MEMORY_LIMIT_BYTES"
+KEY_FILE = "DICOMNODE_PSEUDONYM_KEY_FILE"
+LOG_FORMAT = "DICOMNODE_LOG_FORMAT"
+LOG_LEVEL = "DICOMNODE_LOG_LEVEL"
 
 
 class Contourer:
@@ -25,6 +31,7 @@ class Contourer:
     Args:
         timeout_s: after which a request is taken to hang and the process is killed.
         memory_limit_bytes: of the process's data; 0 for no limit.
+        environment: what the process is told beside what this one was.
         command: that starts the process.
     """
 
@@ -33,10 +40,11 @@ class Contourer:
         *,
         timeout_s: float,
         memory_limit_bytes: int = 0,
+        environment: Mapping[str, str] | None = None,
         command: tuple[str, ...] = (sys.executable, "-m", "dicomnode.contouring_process"),
     ) -> None:
         self._timeout_s = timeout_s
-        self._memory_limit_bytes = memory_limit_bytes
+        self._environment = {MEMORY_LIMIT: str(memory_limit_bytes), **(environment or {})}
         self._command = command
         self._asked = threading.Lock()
         self._closed = threading.Event()
@@ -72,9 +80,12 @@ class Contourer:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            environment = os.environ | {"DICOMNODE_MEMORY_LIMIT_BYTES": str(self._memory_limit_bytes)}
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **self._environment},
+                start_new_session=True,
             )
         return self._process
 

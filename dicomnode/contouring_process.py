@@ -16,11 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from segmentation.contouring import load_contouring, save_contouring
-from segmentation.predict import Predictor, load_predictor
-
+from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, MEMORY_LIMIT
+from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
 from segmentation.autocontour import contour_files, write_structure_set
+from segmentation.contouring import load_contouring, save_contouring
 from segmentation.errors import NotThisModelError, SegmentationError, SeriesError
+from segmentation.golden import check_golden_case
+from segmentation.predict import Predictor, load_predictor
 from segmentation.rtstruct import StructureSetIdentity
 
 Answer = dict[str, Any]
@@ -56,7 +58,14 @@ def write(request: Answer) -> Answer:
     return asdict(write_structure_set(paths, contouring, identity, Path(request["out"])))
 
 
-ANSWERS: dict[str, Callable[[Answer], Answer]] = {"contour": contour, "write": write}
+def golden(request: Answer) -> Answer:
+    """Contour the golden case and compare it with the kept result."""
+    predictor = predictor_of(request["bundle"], request["bundle_digest"], request["device"])
+    outcome = check_golden_case(predictor, Path(request["kept"]))
+    return {**asdict(outcome), "device": str(predictor.device)}
+
+
+ANSWERS: dict[str, Callable[[Answer], Answer]] = {"contour": contour, "write": write, "golden": golden}
 
 
 def answer(request: Answer) -> Answer:
@@ -76,7 +85,12 @@ def main() -> None:
     # Libraries may print: the answers have a pipe of their own, and what is printed goes to the log.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    limit = int(os.environ.get("DICOMNODE_MEMORY_LIMIT_BYTES", "0"))
+    key = os.environ.get(KEY_FILE)
+    if key:
+        # Warnings of libraries may hold values of a data set.
+        form, level = os.environ.get(LOG_FORMAT, "auto"), os.environ.get(LOG_LEVEL, "INFO")
+        set_logging_up(form, level, Pseudonyms(load_or_create_key(Path(key))))
+    limit = int(os.environ.get(MEMORY_LIMIT, "0"))
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     for line in sys.stdin:

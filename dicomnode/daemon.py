@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -17,15 +18,17 @@ from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
 from dicomnode.config import Configuration
-from dicomnode.contourer import Contourer
+from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.jobs import Jobs
-from dicomnode.node import Books
+from dicomnode.node import Books, key_file, timeouts_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
+from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.sameness import is_same
+from dicomnode.schedule import Schedule, test_constancy
 from dicomnode.scp import Receiver
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import MIB, Spool, make_directory
@@ -36,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 TURN_S = 0.5  # between two looks at what went quiet; adds at most so much to the quiet time
 RECONCILE_EVERY = timedelta(seconds=30)
+LOCK_ATTEMPTS, LOCK_WAIT_S = 5, 0.1
 DRAIN_S = 60.0  # for associations and work that are under way when the daemon is told to stop
 
 
@@ -46,12 +50,28 @@ def hold_data_folder(data_dir: Path) -> TextIO:
         AlreadyRunning: if another process has it.
     """
     lock = (data_dir / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise AlreadyRunning(f"another daemon works on {data_dir}") from None
-    return lock
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_WAIT_S)  # `status` holds it for the blink of an eye, to see whether a daemon runs
+        else:
+            return lock
+    lock.close()
+    raise AlreadyRunning(f"another daemon works on {data_dir}")
+
+
+def build_contourer(configuration: Configuration) -> Contourer:
+    """Return the contouring process of a configuration; it starts when it is first asked."""
+    return Contourer(
+        timeout_s=configuration.contouring.timeout_s,
+        memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
+        environment={
+            KEY_FILE: str(key_file(configuration)),
+            LOG_FORMAT: configuration.logging.format,
+            LOG_LEVEL: configuration.logging.level,
+        },
+    )
 
 
 class Daemon:
@@ -78,10 +98,8 @@ class Daemon:
         self._bell = AlarmBell(configuration.alarms)
         self._books = Books.open(configuration, create=True, on_alarm=self._bell.ring)
         self._feeding = Feeding()
-        self._contourer = Contourer(
-            timeout_s=configuration.contouring.timeout_s,
-            memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
-        )
+        self._pixels = PixelDecoder()
+        self._contourer = build_contourer(configuration)
         self._jobs = self._build_jobs()
         self._watch = Watch(
             self._books.ledger,
@@ -93,12 +111,14 @@ class Daemon:
         )
         self._engine = DurableEngine(self._books.engine, self._jobs)
         self._receiver: Receiver | None = None
+        self._schedule = Schedule(configuration.checking.daily_at, self._test_constancy)
 
     def _build_jobs(self) -> Jobs:
         configuration = self._configuration
+        timeouts = timeouts_of(configuration.delivering)
 
         def send(peer: Peer, path: Path) -> SendOutcome:
-            return scu.send(peer, [path], configuration.node.ae_title, configuration.delivering)
+            return scu.send(peer, [path], configuration.node.ae_title, timeouts)
 
         return Jobs(
             self._books.ledger,
@@ -129,7 +149,7 @@ class Daemon:
             self._books.ledger,
             configuration.rules,
             self._feeding,
-            is_same,
+            partial(is_same, decode=self._pixels.digest),
             message_limit_mib=receiving.message_limit_mib,
         )
         adopt(spool, self._books.ledger, intake)
@@ -138,8 +158,12 @@ class Daemon:
             self._receiver = scp.start(configuration.node, receiving, configuration.peers, intake, self._feeding)
         except OSError as error:
             raise NodeError(f"port {configuration.node.port} cannot be listened on: {error.strerror}") from error
+        self._schedule.start()
         log.info("the node is ready", ae_title=configuration.node.ae_title, port=self._receiver.port)
         notify("READY=1")
+
+    def _test_constancy(self) -> None:
+        test_constancy(self._configuration, self._contourer, self._books.ledger)
 
     def run(self) -> None:
         """Take turns until told to stop, then drain."""
@@ -153,7 +177,7 @@ class Daemon:
                     self._watch.reconcile(now)
                     last_reconciled = now
             except LedgerUnavailable as error:
-                log.error("the ledger cannot be used for the moment", reason=str(error))
+                log.warning("the ledger cannot be used for the moment", reason=str(error))
                 found = False
             alive.beat()
             if not found:
@@ -165,11 +189,13 @@ class Daemon:
         notify("STOPPING=1")
         log.info("the node stops")
         deadline = time.monotonic() + self._drain_s
+        self._schedule.stop()
         if self._receiver is not None:
             self._receiver.stop(grace_s=self._drain_s / 2)
         # What is interrupted is not lost: the engine takes it up where it was.
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
+        self._pixels.close()
         self._bell.close()
         self._books.close()
         self._lock.close()

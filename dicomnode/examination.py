@@ -83,13 +83,17 @@ class Examiner:
         return Route(rule, rule.send_to or (record.calling_ae_title,))
 
     def model_of(self, route: Route) -> Model:
-        """Return the model that a route names.
+        """Return the model that a route names; raises as `model_named`."""
+        return self.model_named(route.rule.bundle)
+
+    def model_named(self, name: str) -> Model:
+        """Return the model of this name, its files verified.
 
         Raises:
             BundleError: if it does not verify.
             ConfigurationError: if there is none.
         """
-        return find_model(route.rule.bundle, self._bundle_dirs)
+        return find_model(name, self._bundle_dirs)
 
     def examine(self, record: SeriesRecord) -> None:
         """Decide what a series that went quiet needs."""

@@ -175,25 +175,26 @@ class Jobs:
             self._give_up(delivery, None, text, refused=True)
             return text
         outcome = self._send(peer, self._data_dir / self._ledger.result(delivery.result_id).path)
-        if outcome.is_success:
-            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.text)
-            log.info("a structure set was delivered", job=delivery.id, peer=peer.ae_title, detail=outcome.text)
+        if outcome.ok:
+            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.comment)
+            log.info("a structure set was delivered", job=delivery.id, peer=peer.ae_title, status=_code(outcome))
             return "sent"
-        refused = not outcome.is_transient
+        refused = not outcome.transient
         too_often = refused and delivery.permanent_refusals + 1 >= PERMANENT_REFUSALS
         too_long = self._now() - delivery.created > timedelta(hours=self._delivering.give_up_after_h)
         if too_often or too_long:
-            self._give_up(delivery, outcome.status, outcome.text, refused=refused)
+            self._give_up(delivery, outcome.status, outcome.comment, refused=refused)
             return "given up"
         delay = self._delay(attempt)
+        # A peer's comment may name the patient: it is kept for `jobs show` and stays out of the log.
         log.warning(
             "a delivery failed and is tried again",
             job=delivery.id,
             peer=peer.ae_title,
-            detail=outcome.text,
+            status=_code(outcome),
             wait_s=round(delay.total_seconds()),
         )
-        self._ledger.note_retry(delivery.id, outcome.status, outcome.text, delay=delay, refused=refused)
+        self._ledger.note_retry(delivery.id, outcome.status, outcome.comment, delay=delay, refused=refused)
         return "tried again later"
 
     def _delay(self, attempt: int) -> timedelta:
@@ -203,8 +204,10 @@ class Jobs:
 
     def _give_up(self, delivery: DeliveryRecord, status: int | None, text: str, *, refused: bool) -> None:
         self._ledger.note_given_up(delivery.id, status, text, refused=refused)
+        job = f"deliver-{delivery.id}"
+        how = "no answer" if status is None else f"status {status:04X}"
         self._ledger.raise_alarm(
-            "undelivered", f"job {delivery.id} to {delivery.peer} was given up: {text}", f"job {delivery.id}"
+            "undelivered", f"job {job} to {delivery.peer} was given up: {how}; `jobs show {job}` says more", job
         )
 
     def _refused(self, record: SeriesRecord, reasons: Sequence[str]) -> None:
@@ -234,3 +237,7 @@ def _identity(uid: str, label: str, superseded: str, created: datetime, contoure
         "model_digest": model["digest"],
         "software_version": __version__,
     }
+
+
+def _code(outcome: SendOutcome) -> str:
+    return "no answer" if outcome.status is None else f"{outcome.status:04X}"

@@ -1,15 +1,17 @@
 """The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
 
-from dicomnode.config import Configuration
+from dicomnode.config import Configuration, Delivering
 from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.ledger import AlarmListener, Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
+from dicomnode.scu import Timeouts
 from dicomnode.spool import make_directory
 from dicomnode.tables import migrate, open_database
 from dicomnode.workflows import WorkQueue, create_engine_tables
@@ -18,6 +20,21 @@ from dicomnode.workflows import WorkQueue, create_engine_tables
 def database_url(configuration: Configuration) -> str:
     """Return where the ledger is: what the configuration says, else a file in the data folder."""
     return configuration.node.database_url or f"sqlite:///{configuration.node.data_dir / 'dicomnode.sqlite'}"
+
+
+def key_file(configuration: Configuration) -> Path:
+    """Return where the key of the pseudonyms lies."""
+    return configuration.node.data_dir / "pseudonym.key"
+
+
+def timeouts_of(delivering: Delivering) -> Timeouts:
+    """Return how long peers may take when this node calls them."""
+    return Timeouts(
+        connection_s=delivering.connection_timeout_s,
+        acse_s=delivering.acse_timeout_s,
+        dimse_s=delivering.dimse_timeout_s,
+        network_s=delivering.network_timeout_s,
+    )
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,7 @@ class Books:
             raise NodeError(f"there is no data folder {data_dir}: the node has not run with this configuration")
         try:
             make_directory(data_dir)
-            pseudonyms = Pseudonyms(load_or_create_key(data_dir / "pseudonym.key"))
+            pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
         except OSError as error:
             raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
         engine = open_database(database_url(configuration))

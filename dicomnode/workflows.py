@@ -114,6 +114,10 @@ class WorkQueue:
         )
         return any(workflow.status in UNDER_WAY for workflow in found)
 
+    def cancel(self, record: SeriesRecord) -> None:
+        """Take back the order to contour the last generation; a step that runs ends and nothing follows it."""
+        self._client.cancel_workflow(_contouring_id(record.id, record.generation))
+
     def close(self) -> None:
         """Let go of the engine."""
         self._client.destroy()

@@ -1,0 +1,5 @@
+"""python -m dicomnode."""
+
+from dicomnode.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""Configuration, data folder, disk, database, models, device and peers: one verdict each, and the golden case."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from dicomnode.commands.echo import echo_peers
+from dicomnode.config import Configuration
+from dicomnode.contourer import Contourer
+from dicomnode.daemon import build_contourer
+from dicomnode.errors import ConfigurationError, ContouringError, NodeError
+from dicomnode.golden import try_golden_case
+from dicomnode.models import Model, find_model
+from dicomnode.node import Books
+from dicomnode.spool import MIB
+from segmentation.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check found."""
+
+    subject: str
+    passed: bool
+    text: str
+
+
+def check_node(configuration: Configuration) -> Iterator[Verdict]:
+    """Yield the verdicts, each as soon as it is known."""
+    yield Verdict(
+        "configuration", passed=True, text=f"{len(configuration.peers)} peers, {len(configuration.rules)} rules"
+    )
+    try:
+        books = Books.open(configuration, create=True)
+    except NodeError as error:
+        yield Verdict("data folder", passed=False, text=str(error))
+        return
+    try:
+        yield Verdict("data folder", passed=True, text=str(configuration.node.data_dir))
+        yield _disk(configuration)
+        yield _database(books)
+        contourer = build_contourer(configuration)
+        try:
+            yield from _models(configuration, contourer)
+        finally:
+            contourer.close()
+    finally:
+        books.close()
+    yield from _peers(configuration)
+
+
+def _disk(configuration: Configuration) -> Verdict:
+    usage = shutil.disk_usage(configuration.node.data_dir)
+    receiving = configuration.receiving
+    watermark = max(receiving.minimum_free_mib * MIB, usage.total * receiving.minimum_free_percent / 100)
+    text = f"{usage.free // MIB} MiB free, instances are refused below {round(watermark) // MIB} MiB"
+    return Verdict("disk", usage.free > watermark, text)
+
+
+def _database(books: Books) -> Verdict:
+    alarms = len(books.ledger.alarms())
+    return Verdict("database", passed=True, text=f"{books.engine.dialect.name}, {alarms} open alarms")
+
+
+def _models(configuration: Configuration, contourer: Contourer) -> Iterator[Verdict]:
+    names = sorted({rule.bundle for rule in configuration.rules if rule.action == "contour"})
+    for name in names:
+        try:
+            model = find_model(name, configuration.contouring.bundle_dirs)
+        except (BundleError, ConfigurationError) as error:
+            yield Verdict(f"model {name}", passed=False, text=str(error))
+            continue
+        manifest = model.manifest
+        text = f"{manifest.version}, for {manifest.purpose}s, {len(manifest.organs)} organs, {model.digest[:12]}"
+        yield Verdict(f"model {name}", passed=True, text=text)
+        yield _golden(configuration, contourer, model)
+
+
+def _golden(configuration: Configuration, contourer: Contourer, model: Model) -> Verdict:
+    subject = f"golden case {model.manifest.name}"
+    try:
+        outcome = try_golden_case(configuration, contourer, model)
+    except ContouringError as error:
+        return Verdict(subject, passed=False, text=str(error))
+    if outcome.is_first:
+        return Verdict(subject, passed=True, text=f"contoured on {outcome.device} and kept: this is the first time")
+    if outcome.faults:
+        return Verdict(subject, passed=False, text="; ".join(outcome.faults))
+    least = min(outcome.dice.values(), default=1.0)
+    return Verdict(
+        subject, passed=True, text=f"contoured on {outcome.device}, lowest DSC {least:.4f} with the kept one"
+    )
+
+
+def _peers(configuration: Configuration) -> Iterator[Verdict]:
+    for ae_title, outcome in echo_peers(configuration):
+        yield Verdict(f"peer {ae_title}", outcome.ok, outcome.detail)
+
+
+def as_json(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict as JSON has it."""
+    return asdict(verdict)

@@ -1,0 +1,22 @@
+"""Run the daemon until it is told to stop."""
+
+import sys
+
+from dicomnode.config import Configuration
+from dicomnode.daemon import run_until_signalled
+from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
+from dicomnode.node import key_file
+from dicomnode.spool import make_directory
+
+
+def serve(configuration: Configuration) -> None:
+    """Run a node on its data folder.
+
+    Raises:
+        NodeError: if it cannot start.
+        OSError: if the data folder cannot be made.
+    """
+    make_directory(configuration.node.data_dir)
+    pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
+    set_logging_up(configuration.logging.format, configuration.logging.level, pseudonyms, sys.stderr)
+    run_until_signalled(configuration)

@@ -1,0 +1,62 @@
+"""The golden case: a phantom contoured by the model in service, and compared with what it drew the first time.
+
+A constancy test: it does not say whether a model is good, but whether the whole way from voxels to organs still does
+what it did when the model went into service on this machine.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segmentation.contouring import Contouring, load_contouring, save_contouring
+from segmentation.organ_mask import OrganMask
+from segmentation.phantom import build_phantom
+from segmentation.predict import Predictor
+
+SEED = 20230412  # of the phantom; any other would do, but never again another
+ROWS, PIXEL_MM, SLICE_MM = 256, 2.0, 3.0
+SAME_DICE = 0.99  # another order of additions moves a voxel at an edge, no more
+
+
+@dataclass(frozen=True)
+class GoldenOutcome:
+    """What came of the golden case.
+
+    Args:
+        is_first: this model was never tried on this machine: its result is kept, and nothing was compared.
+        dice: by organ, of the kept and the new mask.
+        faults: sentences; none if the result is the kept one.
+    """
+
+    is_first: bool
+    dice: dict[str, float]
+    faults: tuple[str, ...]
+
+
+def check_golden_case(predictor: Predictor, kept: Path) -> GoldenOutcome:
+    """Contour the golden case and compare it with the kept result, which the first check makes.
+
+    Args:
+        predictor: the model in service.
+        kept: file of the kept result; one for each model.
+    """
+    phantom = build_phantom(SEED, rows=ROWS, columns=ROWS, pixel_mm=PIXEL_MM, slice_mm=SLICE_MM)
+    found = predictor.predict(phantom.volume)
+    if not kept.exists():
+        save_contouring(found, kept)
+        return GoldenOutcome(is_first=True, dice={}, faults=())
+    return compare_with_kept(found, load_contouring(kept))
+
+
+def compare_with_kept(found: Contouring, kept: Contouring) -> GoldenOutcome:
+    """Compare organ by organ; an organ that came or went is a fault, as is one that moved."""
+    names = sorted(set(found.organs) | set(kept.organs))
+    dice = {name: _dice(found.organs.get(name), kept.organs.get(name)) for name in names}
+    faults = [f"{name}: DSC {value:.4f} with the kept result" for name, value in dice.items() if not value >= SAME_DICE]
+    return GoldenOutcome(is_first=False, dice=dice, faults=tuple(faults))
+
+
+def _dice(one: OrganMask | None, other: OrganMask | None) -> float:
+    if one is None or other is None:
+        return 0.0
+    first, second = one.full(), other.full()
+    return 2 * int((first & second).sum()) / int(first.sum() + second.sum())

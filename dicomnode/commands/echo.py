@@ -1,0 +1,16 @@
+"""C-ECHO to one peer or to all."""
+
+from dicomnode.commands.addressing import peer_named, timeouts_of
+from dicomnode.config import Configuration
+from dicomnode.scu import EchoOutcome, echo
+
+
+def echo_peers(configuration: Configuration, ae_title: str = "") -> list[tuple[str, EchoOutcome]]:
+    """Ask one peer, or each, whether it answers; return AE title and outcome.
+
+    Raises:
+        NotFound: no peer has this AE title.
+    """
+    peers = (peer_named(configuration, ae_title),) if ae_title else configuration.peers
+    ours, timeouts = configuration.node.ae_title, timeouts_of(configuration.delivering)
+    return [(peer.ae_title, echo(peer, ours, timeouts)) for peer in peers]

@@ -1,0 +1,51 @@
+"""DICOM files, or folders of them, to a peer."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dicomnode.commands.addressing import peer_named, timeouts_of
+from dicomnode.config import Configuration
+from dicomnode.errors import NotFound
+from dicomnode.scu import SendOutcome, send
+
+_MAGIC_AT, _MAGIC = 128, b"DICM"  # PS3.10 7.1
+
+
+def send_files(
+    configuration: Configuration, ae_title: str, paths: Iterable[Path], *, calling_ae_title: str = ""
+) -> SendOutcome:
+    """Send every DICOM file among the paths, and in the folders among them, to a peer.
+
+    Args:
+        configuration: has the peer, our AE title and the timeouts.
+        ae_title: of the peer.
+        paths: files and folders.
+        calling_ae_title: how we call ourselves, where it is not our own AE title.
+
+    Raises:
+        NotFound: no peer has this AE title, or there is no DICOM file.
+    """
+    peer = peer_named(configuration, ae_title)
+    files = [file for path in paths for file in dicom_files(path)]
+    if not files:
+        raise NotFound("there is no DICOM file to send")
+    ours = calling_ae_title or configuration.node.ae_title
+    return send(peer, files, ours, timeouts_of(configuration.delivering))
+
+
+def dicom_files(path: Path) -> list[Path]:
+    """Return the file, or all DICOM files in the folder and its folders, by name.
+
+    Raises:
+        NotFound: there is no such file or folder.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise NotFound(f"there is no file or folder {path}")
+    return sorted(each for each in path.rglob("*") if each.is_file() and _is_dicom(each))
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC

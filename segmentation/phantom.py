@@ -188,6 +188,6 @@ def scan(hu: Array, axes: Axes, patient: Patient, random: np.random.Generator, n
     for _ in range(patient.fillings):
         place = random.choice([-1, 1]) * random.uniform(20, 30), random.uniform(-85, -72), random.uniform(-55, -42)
         metal = patient.turned @ (patient.size * np.array(place))
-        for plane in hu[np.abs(axes.z - metal[2]) < FILLING_MM]:
-            add_streaks(plane, axes.x, axes.y, (float(metal[0]), float(metal[1])), random)
+        for index in np.flatnonzero(np.abs(axes.z - metal[2]) < FILLING_MM):
+            add_streaks(hu[index], axes.x, axes.y, (float(metal[0]), float(metal[1])), random)
     add_noise(hu, random, sd_hu)

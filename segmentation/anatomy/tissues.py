@@ -64,5 +64,4 @@ TISSUES: dict[str, Tissue] = {
     "vertebra": Tissue(720, 80, core_hu=290, rind_mm=2.0),
     "tooth": Tissue(2050, 150),
     "mask": Tissue(-120, 40),
-    "metal": Tissue(3071, 1),
 }

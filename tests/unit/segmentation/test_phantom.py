@@ -32,9 +32,9 @@ def volume_cm3(phantom: Phantom, organ: str) -> float:
 
 def centroid_mm(phantom: Phantom, organ: str) -> np.ndarray:
     grid = phantom.volume.grid
-    index = np.argwhere(phantom.masks[organ])
-    points = [grid.to_patient(k, np.array([[row, column]], float))[0] for k, row, column in index]
-    return np.mean(points, axis=0)
+    slices, rows, columns = np.argwhere(phantom.masks[organ]).mean(axis=0)
+    first, step_mm = grid.origins[0], (grid.column_spacing_mm, grid.row_spacing_mm, grid.slice_spacing_mm)
+    return np.asarray(first + np.array([columns, rows, slices]) * step_mm)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -119,6 +119,14 @@ def test_tissues_have_the_hu_of_tissues() -> None:
     assert 20 < np.median(hu[masks["Lobe_Temporal_L"]]) < 60
     assert 50 < np.median(hu[masks["Lens_L"]]) < 140
     assert np.median(hu[:, 0, :]) == pytest.approx(-1000, abs=15)
+
+
+@pytest.mark.parametrize(("seed", "fillings"), [(2, False), (5, True)])
+def test_a_filled_tooth_is_metal_in_some_patients(seed: int, fillings: bool) -> None:
+    """A patient with a filling has voxels at the upper end of the scale, another has not."""
+    phantom = build_phantom(seed, rows=160, columns=192, pixel_mm=2.0, slice_mm=3.0, slices=20, top_mm=-30.0)
+
+    assert (phantom.volume.hu >= 3000).any() == fillings
 
 
 def test_noise_has_the_deviation_that_was_asked_for() -> None:

@@ -1,0 +1,76 @@
+"""A running receiver with a real ledger and spool in a temporary folder."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from dicomnode import scp
+from dicomnode.config import Node, Receiving
+from dicomnode.feeding import Feeding
+from dicomnode.intake import Intake
+from dicomnode.ledger import Ledger
+from dicomnode.peers import Peer
+from dicomnode.pixel_decoder import PixelDecoder
+from dicomnode.routing import DEFAULT_RULES, Rule
+from dicomnode.sameness import is_same
+from dicomnode.spool import Spool
+from dicomnode.tables import migrate, open_database
+
+TPS = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
+SCANNER = Peer("SCANNER", "127.0.0.1", 11114, may=("send_ct",))
+STRANGER = Peer("STRANGER", "192.0.2.7", 11115, may=("send_ct",))
+
+
+@dataclass
+class ReceivingParts:
+    """The parts of a receiver that a test may look at."""
+
+    spool: Spool
+    ledger: Ledger
+    feeding: Feeding
+    intake: Intake
+
+
+@dataclass
+class RunningReceiver(ReceivingParts):
+    """A receiver that listens."""
+
+    receiver: scp.Receiver
+
+
+def open_ledger(folder: Path) -> tuple[Ledger, sa.Engine]:
+    """Return a ledger in an SQLite file."""
+    engine = open_database(f"sqlite:///{folder / 'node.sqlite'}")
+    migrate(engine)
+    return Ledger(engine, enqueue=lambda _connection, _order: None), engine
+
+
+@contextmanager
+def receiving_parts(folder: Path, rules: Sequence[Rule] = DEFAULT_RULES, **limits: float) -> Iterator[ReceivingParts]:
+    """Put everything behind the sockets together."""
+    ledger, engine = open_ledger(folder)
+    spool, feeding, decoder = Spool(folder, **limits), Feeding(), PixelDecoder()
+    intake = Intake(spool, ledger, rules, feeding, partial(is_same, decode=decoder.digest), message_limit_mib=4)
+    try:
+        yield ReceivingParts(spool, ledger, feeding, intake)
+    finally:
+        decoder.close()
+        engine.dispose()
+
+
+@contextmanager
+def running_receiver(
+    folder: Path, *, receiving: Receiving | None = None, rules: Sequence[Rule] = DEFAULT_RULES, **limits: float
+) -> Iterator[RunningReceiver]:
+    """Listen on a free loopback port."""
+    node = Node(ae_title="DICOMNODE", host="127.0.0.1", port=0, data_dir=folder)
+    with receiving_parts(folder, rules, **limits) as parts:
+        receiver = scp.start(node, receiving or Receiving(), (TPS, SCANNER, STRANGER), parts.intake, parts.feeding)
+        try:
+            yield RunningReceiver(parts.spool, parts.ledger, parts.feeding, parts.intake, receiver)
+        finally:
+            receiver.stop(grace_s=2.0)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.anatomy.shapes import Ellipsoid, Loft, Mirrored, Shape, Tube, rotation
@@ -18,6 +18,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.tuples(PLACES, PLACES, PLACES), st.tuples(LENGTHS, LENGTHS, LENGTHS), ANGLES, ANGLES, st.booleans())
 def test_ellipsoid_is_negative_where_the_equation_says_inside(
     centre: tuple[float, float, float], semi: tuple[float, float, float], tilt: float, turn: float, boxy: bool

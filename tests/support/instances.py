@@ -2,6 +2,9 @@
 
 import imagecodecs
 import numpy as np
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
@@ -80,7 +83,8 @@ def changed(ds: Dataset, changes: dict[str, object]) -> Dataset:
         if value is None:
             del ds[keyword]
         else:
-            setattr(ds, keyword, value)
+            tag = tag_for_keyword(keyword) or 0
+            ds[tag] = DataElement(tag, dictionary_VR(tag)[:2], value, validation_mode=IGNORE)  # faults are wanted
     return ds
 
 

@@ -6,11 +6,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from segmentation.geometry import Grid
 
+# Looked up by tag, and raw where they can be: pydicom's conversion of each value takes longer than all else here.
 CONTOUR_DATA = Tag("ContourData")
+CONTOUR_IMAGES = Tag("ContourImageSequence")
+GEOMETRIC_TYPE = Tag("ContourGeometricType")
+NUMBER_OF_POINTS = Tag("NumberOfContourPoints")
+REFERENCED_INSTANCE = Tag("ReferencedSOPInstanceUID")
 FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 ENCLOSES_NOTHING = frozenset({"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"})
 LARGEST_OFF_PLANE_MM = 0.5
@@ -61,7 +66,7 @@ def read_contour(item: Dataset, target: Target) -> Contour | None:
     Raises:
         ContourError: if the item cannot be understood or does not lie on the CT.
     """
-    kind = str(item.get("ContourGeometricType") or "").strip()
+    kind = _text(item, GEOMETRIC_TYPE)
     if kind in ENCLOSES_NOTHING:
         return None
     if kind not in FILLED:
@@ -79,7 +84,7 @@ def read_contour(item: Dataset, target: Target) -> Contour | None:
 
 
 def _points(item: Dataset) -> NDArray[np.float64]:
-    """Return Contour Data as (points, 3), mm, from its bytes while pydicom has not parsed them: that takes longer."""
+    """Return Contour Data as (points, 3), mm."""
     if CONTOUR_DATA not in item:
         return np.zeros((0, 3))
     value = item.get_item(CONTOUR_DATA).value
@@ -99,7 +104,7 @@ def _slice_of(points: NDArray[np.float64], target: Target) -> int:
     """Return the slice whose plane all points lie on."""
     grid = target.grid
     along = points @ grid.normal
-    index = int(np.abs(grid.positions_mm - np.median(along)).argmin())
+    index = int(np.abs(grid.positions_mm - along[0]).argmin())
     off_mm = float(np.abs(along - grid.positions_mm[index]).max())
     if not off_mm <= target.off_plane_mm:
         raise ContourError(
@@ -115,11 +120,21 @@ def _notes(item: Dataset, points: int, index: int, target: Target) -> tuple[str,
         ContourError: for a reference to an image that the CT does not have: then it is not this CT that was drawn on.
     """
     notes = []
-    referenced = [str(image.get("ReferencedSOPInstanceUID", "")) for image in item.get("ContourImageSequence") or []]
+    images = item[CONTOUR_IMAGES].value or [] if CONTOUR_IMAGES in item else []
+    referenced = [_text(image, REFERENCED_INSTANCE) for image in images]
     if any(uid not in target.slice_of_uid for uid in referenced):
         raise ContourError("it refers to an image that the CT does not have")
     if any(target.slice_of_uid[uid] != index for uid in referenced):
         notes.append("it refers to another slice than the one whose plane it lies on; the plane was followed")
-    if str(item.get("NumberOfContourPoints") or points) != str(points):
-        notes.append(f"it has {points} points and says {item.NumberOfContourPoints}")
+    stated = _text(item, NUMBER_OF_POINTS)
+    if stated not in {"", str(points)}:
+        notes.append(f"it has {points} points and says {stated}")
     return tuple(notes)
+
+
+def _text(item: Dataset, tag: BaseTag) -> str:
+    """Return the value of an attribute of plain ASCII as it is written, without its padding; empty if there is none."""
+    if tag not in item:
+        return ""
+    value = item.get_item(tag).value
+    return value.decode("ascii", "replace").strip(" \0") if isinstance(value, bytes) else str(value or "")

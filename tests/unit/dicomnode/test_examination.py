@@ -1,0 +1,237 @@
+"""What a series that went quiet needs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from dicomnode.errors import TransitionError
+from dicomnode.examination import SETTINGS, Examiner
+from dicomnode.identity import structure_set_uid
+from dicomnode.ledger import Ledger
+from dicomnode.log import Pseudonyms
+from dicomnode.records import ContouringOrder, DeliveryOrder, SeriesRecord
+from dicomnode.routing import Rule
+from dicomnode.series import State
+from segmentation.phantom_series import write_series
+from tests.support.books import Clock, Orders, instance, new_result, open_ledger
+from tests.support.series import series_of, small_phantom
+from tests.support.small_bundle import write_small_bundle
+
+RULES = (Rule("planning CT", "contour", bundle="small", send_to=("TPS", "PACS")),)
+
+
+class Room:
+    """A ledger with a series in it, its files, and who examines it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock, self.orders = folder, Clock(), Orders()
+        write_small_bundle(folder / "bundles" / "small")
+        self.ledger: Ledger = open_ledger(folder, self.clock, self.orders)
+        self.examiner = Examiner(
+            self.ledger,
+            data_dir=folder,
+            rules=RULES,
+            bundle_dirs=(folder / "bundles",),
+            minimum_slices=10,
+            pseudonyms=Pseudonyms(b"key"),
+        )
+
+    def receive(self, datasets: list[Dataset], **changes: object) -> SeriesRecord:
+        """Note slices as the intake would."""
+        for number, path in enumerate(write_series(datasets, self.folder / "ct"), start=1):
+            one = instance(number, self.clock(), path=str(path.relative_to(self.folder)))
+            self.ledger.note_instance(replace(one, **changes))  # type: ignore[arg-type]
+        return self.series
+
+    def repeat(self, count: int) -> None:
+        """Note that the first slices came again."""
+        later = self.clock.forward(60)
+        for one in sorted(self.ledger.instances_of(self.series.series_instance_uid), key=lambda i: i.sha256)[:count]:
+            self.ledger.note_repeat(one.sop_instance_uid, later)
+
+    @property
+    def series(self) -> SeriesRecord:
+        return self.ledger.series_in()[0]
+
+    def examine(self) -> SeriesRecord:
+        """Examine the series and return what became of it."""
+        self.examiner.examine(self.series)
+        return self.series
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def slices() -> Callable[[], list[Dataset]]:
+    return lambda: list(series_of(small_phantom()))
+
+
+def test_a_good_series_is_ordered_to_be_contoured(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """One order, for its first generation."""
+    room.receive(slices())
+
+    record = room.examine()
+
+    assert (record.state, record.reasons) == (State.COMPLETE, ())
+    assert room.orders == [ContouringOrder(record.id, 1)]
+
+
+def test_a_series_with_a_missing_slice_is_held_with_an_alarm(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """The reason is in the row and in the alarm, and nothing is ordered."""
+    datasets = slices()
+    del datasets[10]
+    room.receive(datasets)
+
+    record = room.examine()
+
+    assert record.state is State.HELD
+    assert "missing" in record.reasons[0]
+    assert record.reasons[0] in room.ledger.alarms()[0].text
+    assert room.orders == []
+
+
+def test_a_released_series_is_contoured_in_spite_of_it(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """The operator's word is kept with the series, also when it is sent again whole."""
+    room.receive(slices()[:5])
+    room.examine()
+
+    room.examiner.release(room.series)
+    room.repeat(5)
+    record = room.examine()
+
+    assert (record.state, record.released, record.generation) == (State.COMPLETE, True, 2)
+
+
+def test_what_cannot_be_released_says_so(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """Slices of two patients stay held."""
+    datasets = slices()
+    datasets[3].PatientID = "ANOTHER"
+    room.receive(datasets)
+    room.examine()
+
+    with pytest.raises(TransitionError, match="cannot be contoured"):
+        room.examiner.release(room.series)
+
+
+def test_only_a_held_series_can_be_released(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """There is nothing to release in another."""
+    room.receive(slices())
+
+    with pytest.raises(TransitionError, match="receiving, not held"):
+        room.examiner.release(room.series)
+
+
+def test_a_few_repeated_slices_change_nothing(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """A sender that repeats what it was not sure of does not cause a second contouring."""
+    room.receive(slices())
+    room.examine()
+    room.repeat(3)
+
+    record = room.examine()
+
+    assert (record.state, len(room.orders)) == (State.COMPLETE, 1)
+
+
+def test_a_late_slice_is_a_new_generation(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """The structure set of the first is not the one of the second."""
+    room.receive(slices()[:-1])
+    room.examine()
+    last = write_series(slices()[-1:], room.folder / "late")[0]
+    room.ledger.note_instance(instance(99, room.clock.forward(60), path=str(last.relative_to(room.folder))))
+
+    record = room.examine()
+
+    assert (record.state, record.generation) == (State.COMPLETE, 2)
+
+
+def contoured_before(room: Room) -> SeriesRecord:
+    """Put a structure set of the model in service on disk, delivered."""
+    record = room.series
+    model = room.examiner.model_named("small")
+    (room.folder / "one.dcm").write_bytes(b"a structure set")
+    uid = structure_set_uid(record.content, model.digest, SETTINGS)
+    room.ledger.note_result(new_result(record.id, record.generation, uid, path="one.dcm"), ["TPS"])
+    room.ledger.note_sent(1, 0, "")
+    return room.series
+
+
+def test_a_series_that_comes_again_whole_is_sent_again(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """To every peer of the route, and nothing is contoured."""
+    room.receive(slices())
+    room.examine()
+    contoured_before(room)
+    room.repeat(1000)
+
+    record = room.examine()
+
+    assert record.state is State.CONTOURED
+    assert [type(order) for order in room.orders] == [ContouringOrder, DeliveryOrder, DeliveryOrder, DeliveryOrder]
+
+
+def test_a_series_that_comes_again_is_contoured_anew_if_its_file_is_gone(
+    room: Room, slices: Callable[[], list[Dataset]]
+) -> None:
+    """As it is if the model has changed, whose structure set would have another UID."""
+    room.receive(slices())
+    room.examine()
+    contoured_before(room)
+    (room.folder / "one.dcm").unlink()
+    room.repeat(1000)
+
+    assert room.examine().generation == 2
+
+
+def test_slices_of_several_rules_are_held(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """Nobody can say where such a series should go."""
+    room.receive(slices())
+    room.ledger.note_instance(instance(500, room.clock(), rule="another", path="ct/CT.0001.dcm"))
+
+    record = room.examine()
+
+    assert record.state is State.HELD
+    assert "matched 2 rules" in record.reasons[0]
+
+
+def test_a_rule_that_is_gone_holds_the_series(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """The configuration changed while slices were on their way."""
+    room.receive(slices(), rule="of yesterday")
+
+    assert "no longer configured" in room.examine().reasons[0]
+
+
+def test_a_file_that_is_gone_holds_the_series(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """A disk that lost a slice is a reason, not a crash."""
+    room.receive(slices())
+    next(iter((room.folder / "ct").iterdir())).unlink()
+
+    assert "cannot be read" in room.examine().reasons[0]
+
+
+def test_a_series_can_be_contoured_and_sent_again_on_request(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """In the operator's name."""
+    room.receive(slices())
+    room.examine()
+    record = contoured_before(room)
+
+    room.examiner.resend(record)
+    room.examiner.recontour(room.series)
+
+    assert room.series.generation == 2
+    assert room.orders[-1] == ContouringOrder(record.id, 2)
+
+
+def test_what_was_never_contoured_cannot_be_sent_again(room: Room, slices: Callable[[], list[Dataset]]) -> None:
+    """Nor contoured again while it waits for the first time."""
+    room.receive(slices())
+    room.examine()
+
+    with pytest.raises(TransitionError, match="no structure set"):
+        room.examiner.resend(room.series)
+    with pytest.raises(TransitionError, match="cannot be contoured again now"):
+        room.examiner.recontour(room.series)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -16,6 +17,7 @@ from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicomnode.dimse import SUCCESS, UNCOMPRESSED, VERIFICATION, set_pynetdicom_up
 from dicomnode.errors import DeliveryError
@@ -176,13 +178,29 @@ def _judge(answer: Dataset, sent: int) -> SendOutcome:
     return SendOutcome(status, comment, is_transient(status), sent)
 
 
+class _Entity(AE):
+    """An application entity that closes the socket of a failed connection, which pynetdicom leaves to the collector."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
+    ) -> AssociationSocket:
+        made = super()._create_socket(assoc, address, tls_args)
+        self._made = made.socket
+        return made
+
+    def close(self) -> None:
+        """Close the socket that was made last."""
+        if self._made:
+            self._made.close()
+
+
 @contextmanager
 def _association(
     peer: Peer, ae_title: str, contexts: list[PresentationContext], timeouts: Timeouts
 ) -> Iterator[Association]:
     """Open an association and release it; nothing in it can wait for ever."""
     set_pynetdicom_up()
-    ae = AE(ae_title=ae_title)
+    ae = _Entity(ae_title=ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.connection_timeout = timeouts.connection_s
@@ -198,7 +216,7 @@ def _association(
                 association.release()
 
 
-def _associate(ae: AE, peer: Peer, contexts: list[PresentationContext], timeouts: Timeouts) -> Association:
+def _associate(ae: _Entity, peer: Peer, contexts: list[PresentationContext], timeouts: Timeouts) -> Association:
     """Open an association.
 
     Raises:
@@ -224,6 +242,7 @@ def _associate(ae: AE, peer: Peer, contexts: list[PresentationContext], timeouts
             timer.cancel()
     if association.is_established:
         return association
+    ae.close()
     raise _refusal(association, peer)
 
 

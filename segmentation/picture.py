@@ -15,12 +15,12 @@ from segmentation.ct import CtSeries
 from segmentation.orientation import turn_of
 
 WINDOW_HU = (-160.0, 240.0)  # soft tissue, as the organs are contoured
-AROUND_MM = 12.0  # of body shown around it
-BODY_HU = -300.0
+AROUND_MM = 45.0  # shown around the contours
 DOTS_PER_INCH = 110
 
 Points = NDArray[np.float64]
 Colour = tuple[float, float, float]
+Frame = tuple[float, float, float, float]  # patient mm: least and most x, least and most y
 
 
 def draw_contours(ct: CtSeries, structure_set: Dataset, out: Path, *, pictures: int = 8) -> None:
@@ -37,13 +37,15 @@ def draw_contours(ct: CtSeries, structure_set: Dataset, out: Path, *, pictures: 
     """
     contours = contours_by_slice(ct, structure_set)
     colours = colours_of(structure_set)
+    frame = frame_around(contours)
     chosen = choose_slices(contours, pictures)
     columns = min(4, max(len(chosen), 1))
     rows = max(-(-len(chosen) // columns), 1)
     figure = Figure(figsize=(3.6 * columns, 3.6 * rows + 0.8), facecolor="black", layout="constrained")
     FigureCanvasAgg(figure)
     for place, index in enumerate(chosen, start=1):
-        draw_slice(figure.add_subplot(rows, columns, place), ct, index, contours[index], colours)
+        axes = figure.add_subplot(rows, columns, place)
+        draw_slice(axes, ct, index, contours[index], colours=colours, frame=frame)
     shown = {name for index in chosen for name in contours[index]}
     handles = [Line2D([], [], color=colour, lw=2, label=name) for name, colour in colours.items() if name in shown]
     if handles:
@@ -79,6 +81,15 @@ def colours_of(structure_set: Dataset) -> dict[str, Colour]:
     }
 
 
+def frame_around(contours: Mapping[int, Mapping[str, Sequence[Points]]]) -> Frame:
+    """Return the part of the slices that all pictures show: every contour, and some of the body around them."""
+    points = [ring for organs in contours.values() for rings in organs.values() for ring in rings]
+    if not points:
+        return (-250.0, 250.0, -250.0, 250.0)
+    low, high = np.vstack(points).min(axis=0) - AROUND_MM, np.vstack(points).max(axis=0) + AROUND_MM
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+
 def choose_slices(contours: Mapping[int, Mapping[str, object]], most: int) -> list[int]:
     """Return up to `most` slices, ascending: first those with organs not yet seen, then those between."""
     chosen: list[int] = []
@@ -95,9 +106,15 @@ def choose_slices(contours: Mapping[int, Mapping[str, object]], most: int) -> li
 
 
 def draw_slice(
-    axes: Axes, ct: CtSeries, index: int, contours: Mapping[str, Sequence[Points]], colours: Mapping[str, Colour]
+    axes: Axes,
+    ct: CtSeries,
+    index: int,
+    contours: Mapping[str, Sequence[Points]],
+    *,
+    colours: Mapping[str, Colour],
+    frame: Frame,
 ) -> None:
-    """Draw one slice and its contours in patient millimetres, x to the right of the picture and y downwards."""
+    """Draw the part of a slice in a frame, and its contours; x to the right of the picture and y downwards."""
     grid = ct.volume.grid
     pixels = turn_of(grid).to_patient(np.asarray(ct.volume.hu[index : index + 1]))[0]
     corners = grid.to_patient(index, np.array([[-0.5, -0.5], [grid.rows - 0.5, grid.columns - 0.5]], dtype=np.float64))
@@ -109,16 +126,7 @@ def draw_slice(
         for ring in rings:
             closed = np.vstack([ring, ring[:1]])
             axes.plot(closed[:, 0], closed[:, 1], color=colours[name], lw=1.3)
-    rows, columns = np.nonzero(pixels > BODY_HU)
-    if len(rows):
-        pixel_x, pixel_y = (right - left) / pixels.shape[1], (bottom - top) / pixels.shape[0]
-        axes.set_xlim(
-            max(left + np.percentile(columns, 0.5) * pixel_x - AROUND_MM, left),
-            min(left + np.percentile(columns, 99.5) * pixel_x + AROUND_MM, right),
-        )
-        axes.set_ylim(
-            min(top + np.percentile(rows, 99.5) * pixel_y + AROUND_MM, bottom),
-            max(top + np.percentile(rows, 0.5) * pixel_y - AROUND_MM, top),
-        )
+    axes.set_xlim(frame[0], frame[1])
+    axes.set_ylim(frame[3], frame[2])
     axes.set_title(f"z = {float(grid.origins[index, 2]):.1f} mm", color="white", fontsize=9)
     axes.set_axis_off()

@@ -1,5 +1,6 @@
 """Whether a structure set gives back the masks that it was made from, voxel by voxel (pure)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 
@@ -31,8 +32,13 @@ def verify_structure_set(
         ds = dcmread(BytesIO(content))
     except InvalidDicomError as error:
         raise StructureSetError("the structure set is no DICOM file") from error
-    rois = {roi.name: roi for roi in read_structure_set(ds, headers, grid).rois}
-    faults = [f"{name} is in the structure set and not among the masks" for name in sorted(rois.keys() - organs.keys())]
+    listed = read_structure_set(ds, headers, grid).rois
+    rois = {roi.name: roi for roi in listed}
+    repeated = sorted(name for name, count in Counter(roi.name for roi in listed).items() if count > 1)
+    faults = [f"{name} is in the structure set more than once" for name in repeated]
+    faults += [
+        f"{name} is in the structure set and not among the masks" for name in sorted(rois.keys() - organs.keys())
+    ]
     faults += [f"{name} is missing" for name in sorted(organs.keys() - rois.keys())]
     for name in sorted(rois.keys() & organs.keys()):
         faults += [f"{name}: {fault}" for fault in _faults(rois[name], organs[name])]
@@ -44,10 +50,9 @@ def _faults(roi: RoiReading, organ: OrganMask) -> list[str]:
     """Return what is wrong with a ROI that should be an organ's."""
     if roi.reasons:
         return list(roi.reasons)
-    if roi.mask is None:
-        return [f"{np.count_nonzero(organ.mask)} voxels differ"]
-    differing = _differing_voxels(roi.mask, organ)
-    return [f"{differing} voxels differ"] if differing else []
+    differing = _differing_voxels(roi.mask, organ) if roi.mask else np.count_nonzero(organ.mask)
+    # A note that a stranger's structure set is read in spite of, as of a reference to another slice, is no way to write.
+    return [*roi.notes, *([f"{differing} voxels differ"] if differing else [])]
 
 
 def _differing_voxels(one: OrganMask, other: OrganMask) -> int:

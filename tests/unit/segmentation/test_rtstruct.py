@@ -96,6 +96,7 @@ def test_any_mask_comes_back_in_any_geometry(
     verify_structure_set(content, organs, ct_headers(small), grid_of(small))
 
 
+@pytest.mark.slow
 @ALL_GEOMETRIES
 def test_six_thousand_random_slices_come_back(geometry: Geometry) -> None:
     """Twelve organs of 64 slices in eight geometries, sparse to dense, with and without probabilities."""
@@ -233,7 +234,7 @@ def test_the_volume_counts_slices_as_thick_as_they_lie_apart() -> None:
     _, ds = written({"Brainstem": OrganMask.from_full(mask)}, geometry)
 
     area_cm2 = 100 * geometry.spacing[0] * geometry.spacing[1] / 100
-    assert float(ds.StructureSetROISequence[0].ROIVolume) == pytest.approx(area_cm2 * (0.3 + 0.4 + 0.5), rel=0.07)
+    assert float(ds.StructureSetROISequence[0].ROIVolume) == pytest.approx(area_cm2 * (0.3 + 0.4 + 0.5), abs=0.001)
 
 
 @pytest.mark.parametrize("was_decoded", [False, True], ids=["raw", "decoded"])

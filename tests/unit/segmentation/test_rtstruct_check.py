@@ -78,3 +78,22 @@ def test_a_refused_organ_is_told_with_the_reason() -> None:
 
     with pytest.raises(StructureSetError, match=r"^Brainstem: contour 4 of 9: it refers to an image"):
         verify(encode_structure_set(ds), organs_of(HFS))
+
+
+def test_a_contour_that_refers_to_another_slice_is_told() -> None:
+    """The mask is right, but a TPS that follows the reference would show the contour elsewhere."""
+    ds = dcmread(BytesIO(written(organs_of(HFS))))
+    one, other = ds.ROIContourSequence[0].ContourSequence[:2]
+    one.ContourImageSequence = other.ContourImageSequence
+
+    with pytest.raises(StructureSetError, match=r"^Brainstem: contour 1 of 9: it refers to another slice"):
+        verify(encode_structure_set(ds), organs_of(HFS))
+
+
+def test_an_organ_that_is_there_twice_is_told() -> None:
+    """A TPS would show two ROIs of one name."""
+    ds = dcmread(BytesIO(written(organs_of(HFS))))
+    ds.StructureSetROISequence[1].ROIName = "Brainstem"
+
+    with pytest.raises(StructureSetError, match="Brainstem is in the structure set more than once"):
+        verify(encode_structure_set(ds), organs_of(HFS))

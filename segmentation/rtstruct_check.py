@@ -51,7 +51,7 @@ def _faults(roi: RoiReading, organ: OrganMask) -> list[str]:
     if roi.reasons:
         return list(roi.reasons)
     differing = _differing_voxels(roi.mask, organ) if roi.mask else np.count_nonzero(organ.mask)
-    # A note that a stranger's structure set is read in spite of, as of a reference to another slice, is no way to write.
+    # What a stranger's structure set is read in spite of, as a reference to another slice, must not be in ours.
     return [*roi.notes, *([f"{differing} voxels differ"] if differing else [])]
 
 

@@ -96,10 +96,6 @@ def identity(**changes: Any) -> StructureSetIdentity:
     return StructureSetIdentity(**values | changes)
 
 
-def _noise(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    return np.random.default_rng(7).random(shape) < 0.5
-
-
 def _drawn(draw: Callable[[NDArray[np.bool_]], None]) -> Callable[[tuple[int, int, int]], NDArray[np.bool_]]:
     def made(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
         mask = np.zeros(shape, dtype=np.bool_)
@@ -144,6 +140,10 @@ def _ring_in_ring(mask: NDArray[np.bool_]) -> None:
         mask[4:8, 3 * step : 36 - 3 * step, 3 * step : 36 - 3 * step] = step % 2 == 0
 
 
+def _noise(mask: NDArray[np.bool_]) -> None:
+    mask[4:6] = np.random.default_rng(7).random(mask[4:6].shape) < 0.5
+
+
 EDGE_CASES: dict[str, Callable[[tuple[int, int, int]], NDArray[np.bool_]]] = {
     "one voxel": _drawn(_one_voxel),
     "two voxels": _drawn(_two_voxels),
@@ -153,7 +153,7 @@ EDGE_CASES: dict[str, Callable[[tuple[int, int, int]], NDArray[np.bool_]]] = {
     "image border": _drawn(_image_border),
     "hole of a pixel": _drawn(_hole_of_a_pixel),
     "ring in ring": _drawn(_ring_in_ring),
-    "noise": _noise,
+    "noise": _drawn(_noise),
 }
 
 

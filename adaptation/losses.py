@@ -4,8 +4,8 @@ Milletari 2016 for the soft Dice, over the batch as nnU-Net (Isensee 2021) has i
 unstable where the organ is not in the slice. The sum of both losses was among the most robust of 20 (Ma 2021).
 """
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 SMOOTH = 1e-5  # keeps 0 / 0 away; small, so that an organ that is nowhere in the batch is not rewarded
 
@@ -28,5 +28,5 @@ def dice_and_cross_entropy(logits: Tensor, masks: Tensor, was_drawn: Tensor) -> 
     # An organ that is in no slice of the batch has no Dice; the cross-entropy still says that it is not there.
     dice = (2 * overlap + SMOOTH) / (total + SMOOTH)
     dice_loss = ((1 - dice) * present).sum() / present.sum().clamp(min=1)
-    entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none") * counts
+    entropy = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none") * counts
     return dice_loss + entropy.sum() / (counts.sum() * logits.shape[2] * logits.shape[3]).clamp(min=1)

@@ -6,6 +6,7 @@ Babier et al., "OpenKBP: The open-access knowledge-based planning grand challeng
 
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,10 @@ def read_patient(path: Path) -> LabelledCt:
         CaseError: where the file is not such an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             hu, bits, spacing = arrays["hu"], arrays["masks"], arrays["spacing_mm"]
             drawn = [str(name) for name in arrays["structures"]]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise CaseError(f"{path.name} is not an OpenKBP patient: {error}") from error
     filled = np.flatnonzero((hu > EMPTY_HU).sum(axis=(1, 2)) >= MIN_PATIENT_PIXELS)
     if not len(filled):

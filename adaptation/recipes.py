@@ -50,6 +50,17 @@ class Recipe:
     postprocessing: dict[str, PostProcessing] = field(default_factory=dict)
 
 
+# Half of the smallest of a population, so that what is left of a fragment is not taken for an organ.
+LARGE = {"Brainstem": 3.0, "SpinalCord": 2.0, "Bone_Mandible": 10.0, "Parotid_L": 2.5, "Parotid_R": 2.5}
+# A lens is three slices high, a nerve two: smoothing along the slices would take them away.
+FINE = {"Pituitary": 0.05, "Lens_L": 0.02, "Lens_R": 0.02, "OpticNrv_L": 0.1, "OpticNrv_R": 0.1}
+LOBES = {"Lobe_Temporal_L": 15.0, "Lobe_Temporal_R": 15.0}
+ALL_POSTPROCESSING = {
+    **{organ: PostProcessing(min_cm3=cm3) for organ, cm3 in {**LARGE, **LOBES}.items()},
+    **{organ: PostProcessing(min_cm3=cm3, smoothing_slices=0.0) for organ, cm3 in FINE.items()},
+}
+
+STARTER_GROUPS = ("source", "other")
 # A 4 mm grid has no room for a stem of stride 4: full resolution in Conv1 and Conv2, a quarter of it in Conv5.
 STARTER_VARIANT = Variant(
     in_channels=7,
@@ -70,7 +81,7 @@ STARTER = Recipe(
     preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
     variation=Variation(crop=64, slices=12),
     training=Training(
-        steps=3000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+        steps=2000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
     ),
     unseen_share=0.16,
     tuning_share=0.05,
@@ -81,10 +92,21 @@ STARTER = Recipe(
         "Babier et al., OpenKBP: The open-access knowledge-based planning grand challenge and dataset, "
         "Med Phys 48:5549 (2021)"
     ),
+    postprocessing={organ: ALL_POSTPROCESSING[organ] for organ in LARGE},
 )
 
-# Lenses and optic nerves need a finer grid than the arrays of OpenKBP have.
-DEMO_VARIANT = STARTER_VARIANT.model_copy(update={"in_channels": 5, "pyramid_dilations": (1, 4, 8)})
+# Lenses and optic nerves need a finer grid than the arrays of OpenKBP have; a phantom needs a shallower network.
+DEMO_VARIANT = Variant(
+    in_channels=5,
+    width=16,
+    blocks=(1, 2, 3, 2),
+    stem_stride=1,
+    output_stride=8,
+    multi_grid=(1, 1),
+    pyramid_dilations=(1, 2, 4),
+    head="plus",
+    head_channels=32,
+)
 DEMO = Recipe(
     name="demo",
     version="1",
@@ -94,7 +116,7 @@ DEMO = Recipe(
     preprocessing=Preprocessing(pixel_mm=1.5, slice_mm=3.0, context=(-2, -1, 0, 1, 2)),
     variation=Variation(crop=80, slices=8, organ_share=0.8),
     training=Training(
-        steps=2000, learning_rate=2e-3, trained=frozenset(places(DEMO_VARIANT)), seed=20261, checkpoint_every=100
+        steps=2500, learning_rate=2e-3, trained=frozenset(places(DEMO_VARIANT)), seed=20261, checkpoint_every=100
     ),
     unseen_share=0.15,
     tuning_share=0.05,
@@ -102,5 +124,6 @@ DEMO = Recipe(
     data="the project's own parametric phantoms, no patient's data",
     licence="Apache-2.0",
     citation="",
+    postprocessing=ALL_POSTPROCESSING,
 )
 DEMO_SEEDS = range(1000, 1060)

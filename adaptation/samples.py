@@ -4,14 +4,15 @@ A batch is a function of the seed and its number, and of nothing else: a trainin
 have seen.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from adaptation.labelled_ct import LabelledCt
 from segmentation.bundle import Preprocessing
@@ -173,7 +174,9 @@ def warped(planes: Tensor, rng: np.random.Generator, flipped: Tensor, variation:
     """Return squares scaled, turned, mirrored where asked, and cut to the crop: (B, planes, crop, crop)."""
     count, size = planes.shape[0], planes.shape[2]
     angle = torch.from_numpy(np.deg2rad(rng.uniform(-1, 1, count) * variation.degrees)).float()
-    scale = torch.from_numpy(np.exp(rng.uniform(*np.log(variation.scale), count))).float()
+    scale = torch.from_numpy(
+        np.exp(rng.uniform(math.log(variation.scale[0]), math.log(variation.scale[1]), count))
+    ).float()
     side = 1 - 2 * flipped.float()
     ratio = variation.crop / size / scale
     theta = torch.stack(
@@ -183,8 +186,8 @@ def warped(planes: Tensor, rng: np.random.Generator, flipped: Tensor, variation:
         ],
         dim=1,
     )
-    grid = F.affine_grid(theta, [count, planes.shape[1], variation.crop, variation.crop], align_corners=False)
-    return F.grid_sample(planes, grid, align_corners=False)
+    grid = functional.affine_grid(theta, [count, planes.shape[1], variation.crop, variation.crop], align_corners=False)
+    return functional.grid_sample(planes, grid, align_corners=False)
 
 
 def scanned(hu: Tensor, rng: np.random.Generator, variation: Variation) -> Tensor:
@@ -194,8 +197,8 @@ def scanned(hu: Tensor, rng: np.random.Generator, variation: Variation) -> Tenso
     taps = torch.from_numpy(gaussian_taps(sigma)).float()  # (B, 5)
     planes = hu.reshape(1, -1, *hu.shape[2:]) - AIR_HU
     kernel = taps.repeat_interleave(hu.shape[1], dim=0)[:, None]  # (B * context, 1, 5)
-    planes = F.conv2d(planes, kernel[..., None], padding=(2, 0), groups=planes.shape[1])
-    planes = F.conv2d(planes, kernel[:, :, None], padding=(0, 2), groups=planes.shape[1])
+    planes = functional.conv2d(planes, kernel[..., None], padding=(2, 0), groups=planes.shape[1])
+    planes = functional.conv2d(planes, kernel[:, :, None], padding=(0, 2), groups=planes.shape[1])
     hu = planes.reshape(hu.shape) + AIR_HU
     gain = torch.from_numpy(1 + rng.uniform(-1, 1, count) * variation.hu_gain).float()
     shift = torch.from_numpy(rng.uniform(-1, 1, count) * variation.hu_shift).float()

@@ -90,7 +90,9 @@ def train(
     """
     lock(network, training)
     optimiser = torch.optim.AdamW(
-        [p for p in network.parameters() if p.requires_grad], lr=training.learning_rate, weight_decay=training.weight_decay
+        [p for p in network.parameters() if p.requires_grad],
+        lr=training.learning_rate,
+        weight_decay=training.weight_decay,
     )
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     device = next(network.parameters()).device
@@ -107,7 +109,7 @@ def train(
         loss = dice_and_cross_entropy(logits, batch.masks.to(device), batch.was_drawn.to(device))
         refuse_spike(float(loss.detach()), recent, step, training.spike)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), training.max_grad_norm)
         optimiser.step()
         follow(average, network, min(training.average, (1 + step) / (10 + step)))

@@ -91,7 +91,7 @@ def load_contouring(path: Path) -> Contouring:
         SegmentationError: where the file is not one, or one of another release.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             if about["format"] != FORMAT:
                 raise SegmentationError(f"{path.name} was written by another release; contour the series again")
@@ -111,12 +111,11 @@ def load_contouring(path: Path) -> Contouring:
 def organ_of(about: dict[str, Any], arrays: Any) -> OrganMask:
     """Return one organ of the file."""
     name = about["name"]
-    probability = f"{name}.probability"
     slices, rows, columns = about["grid_shape"]
     first, second, third = about["start"]
     return OrganMask(
         grid_shape=(slices, rows, columns),
         start=(first, second, third),
         mask=arrays[f"{name}.mask"],
-        probability=arrays[probability] if probability in arrays else None,
+        probability=arrays.get(f"{name}.probability"),
     )

@@ -1,8 +1,8 @@
 """Whether organs are as large as a human's and lie to each other as a human's do (pure).
 
 Volumes and places are the extremes over patients, widened: brainstem, cord, mandible and parotids from 248 patients of
-OpenKBP (Babier 2021) and 25 scans of Nikolov et al. (arXiv 1809.04430), lenses and optic nerves from the latter; pituitary
-and temporal lobes from this project's phantom, which was built to atlas values, with the widest margins.
+OpenKBP (Babier 2021) and 25 scans of Nikolov et al. (arXiv 1809.04430), lenses and optic nerves from the latter;
+pituitary and temporal lobes from this project's phantom, which was built to atlas values, with the widest margins.
 """
 
 from collections.abc import Mapping

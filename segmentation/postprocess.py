@@ -79,7 +79,7 @@ def midline(probabilities: Mapping[str, NDArray[np.float32]], settings: Mapping[
             columns = np.nonzero(probabilities[organ] >= settings[organ].threshold)[2]
             if len(columns) >= MIN_VOXELS:
                 return float(columns.mean())
-    return (next(iter(probabilities.values())).shape[2] - 1) / 2
+    return float(next(iter(probabilities.values())).shape[2] - 1) / 2
 
 
 def main_part(
@@ -96,16 +96,15 @@ def main_part(
     weights = np.asarray(ndimage.sum_labels(values, labels, numbers))
     side = BY_NAME[organ].laterality
     if side is not None:
-        columns = np.asarray([centre[2] for centre in ndimage.center_of_mass(mask, labels, numbers)])
+        across = np.broadcast_to(np.arange(mask.shape[2]), mask.shape)
+        columns = np.asarray(ndimage.mean(across, labels, numbers))
         # Columns grow to the patient's left.
         weights = np.where(columns > middle if side == "L" else columns < middle, weights, 0.0)
     best = int(weights.argmax())
     return np.asarray(labels == best + 1) if weights[best] > 0 else None
 
 
-def enlarged(
-    values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, threshold: float
-) -> Drawn | None:
+def enlarged(values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, threshold: float) -> Drawn | None:
     """Return a part at the CT's resolution, holes closed; None where nothing of it is left there."""
     indices = [np.flatnonzero(part.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     first, second, third = (

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from segmentation.bundle import Preprocessing
 from segmentation.geometry import Grid
-from segmentation.orientation import Turn, turn_of
+from segmentation.orientation import Turn, Voxel, turn_of
 from segmentation.resampling import Matrix, Places, averaging_matrix, cubic_matrix, resample
 from segmentation.volume import Volume
 
@@ -103,13 +103,15 @@ def evenly_over(of: Places, step_mm: float) -> Places:
 
 def to_values(hu: NDArray[np.generic], knots: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
     """Return HU as the network sees them: a piecewise linear map; air is 0."""
-    return np.interp(hu, [knot[0] for knot in knots], [knot[1] for knot in knots]).astype(np.float32)
+    return np.interp(np.asarray(hu, dtype=np.float32), [knot[0] for knot in knots], [knot[1] for knot in knots]).astype(
+        np.float32
+    )
 
 
-def with_context(values: NDArray[np.float32], indices: Sequence[int], context: Sequence[int]) -> NDArray[np.float32]:
+def with_context(values: NDArray[Voxel], indices: Sequence[int], context: Sequence[int]) -> NDArray[Voxel]:
     """Return slices with their neighbours as channels, (slices, context, rows, columns); the end slices repeat."""
     wanted = np.asarray(indices)[:, None] + np.asarray(context)[None, :]
-    return values[np.clip(wanted, 0, len(values) - 1)]
+    return np.asarray(values[np.clip(wanted, 0, len(values) - 1)])
 
 
 def body_box(volume: Volume) -> tuple[slice, slice, slice]:
@@ -123,8 +125,16 @@ def body_box(volume: Volume) -> tuple[slice, slice, slice]:
     pixel_mm = (grid.row_spacing_mm, grid.column_spacing_mm)
     row_mm, column_mm = reversed(pixel_mm) if turn.transposed else pixel_mm
     turned = turn.to_patient(volume.hu)
-    size = (max(1, round(turned.shape[2] * column_mm / COUCH_SEARCH_MM)), max(1, round(turned.shape[1] * row_mm / COUCH_SEARCH_MM)))
-    found = np.stack([largest_thing(cv2.resize(np.float32(one), size, interpolation=cv2.INTER_AREA)) for one in turned])
+    size = (
+        max(1, round(turned.shape[2] * column_mm / COUCH_SEARCH_MM)),
+        max(1, round(turned.shape[1] * row_mm / COUCH_SEARCH_MM)),
+    )
+    found = np.stack(
+        [
+            largest_thing(cv2.resize(np.asarray(one, dtype=np.float32), size, interpolation=cv2.INTER_AREA))
+            for one in turned
+        ]
+    )
     if not found.any():
         return (slice(0, turned.shape[0]), slice(0, turned.shape[1]), slice(0, turned.shape[2]))
     slices = np.flatnonzero(found.any(axis=(1, 2)))
@@ -138,7 +148,7 @@ def body_box(volume: Volume) -> tuple[slice, slice, slice]:
     return slice(int(slices[0]), int(slices[-1]) + 1), rows, columns
 
 
-def largest_thing(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+def largest_thing(hu: NDArray[np.integer | np.floating]) -> NDArray[np.bool_]:
     """Return the largest connected region above air of a slice; bool, empty where it is under 20 pixels."""
     # Opening parts the body from a couch that touches it.
     solid = ndimage.binary_opening(hu > BODY_HU)
@@ -153,6 +163,4 @@ def largest_thing(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
 def widened(occupied: NDArray[np.int64], coarse: int, fine: int, margin: float) -> slice:
     """Return occupied indices of a coarse axis as a range of the fine axis, with a margin in fine steps."""
     scale = fine / coarse
-    return slice(
-        max(0, int(occupied[0] * scale - margin)), min(fine, int((occupied[-1] + 1) * scale + margin) + 1)
-    )
+    return slice(max(0, int(occupied[0] * scale - margin)), min(fine, int((occupied[-1] + 1) * scale + margin) + 1))

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # only the name of what torch raises
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from segmentation.bundle import MANIFEST, WEIGHTS, Manifest, sha256_of, verify_bundle
 from segmentation.errors import BundleError
@@ -38,8 +40,9 @@ def load_segmenter(folder: Path, device: torch.device) -> Segmenter:
     check_tensors(network.state_dict(), tensors, folder.name)
     full = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     network.load_state_dict(full, assign=True)
-    network.eval().requires_grad_(False)  # noqa: FBT003  # torch's own signature
-    return network.to(device, memory_format=torch.channels_last)
+    network.eval().requires_grad_(False)  # torch's own signature
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network.to(device)
 
 
 def check_tensors(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], bundle: str) -> None:
@@ -147,5 +150,5 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+    except (SafetensorError, UnpicklingError, OSError, RuntimeError, ValueError) as error:
         raise BundleError(f"{path.name} is no file of tensors: {error}") from error

@@ -17,9 +17,7 @@ def place_of(parameter: str) -> str:
 
 def places(variant: Variant) -> tuple[str, ...]:
     """Return the places of a network from the input to the output."""
-    blocks = [
-        f"conv{stage + 2}-b{block + 1}" for stage, count in enumerate(variant.blocks) for block in range(count)
-    ]
+    blocks = [f"conv{stage + 2}-b{block + 1}" for stage, count in enumerate(variant.blocks) for block in range(count)]
     return ("conv1", *blocks, "spp")
 
 
@@ -40,9 +38,7 @@ def counted_convolutions(network: Segmenter) -> int:
 
     1 of the stem, 3 a bottleneck (99), 3 of the pyramid. The projections of the shortcuts are not counted.
     """
-    return sum(
-        isinstance(module, nn.Conv2d) and ".downsample." not in name for name, module in network.named_modules()
-    )
+    return sum(isinstance(module, nn.Conv2d) and ".downsample." not in name for name, module in network.named_modules())
 
 
 def counted_layers(network: Segmenter, chosen: frozenset[str]) -> int:

@@ -1,8 +1,8 @@
 """The heads: spatial pyramid pooling as parallel atrous convolutions, plain or refined with fine features."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Pyramid(nn.Module):
@@ -51,8 +51,8 @@ class PlusHead(nn.Module):
 
     def forward(self, fine: Tensor, deep: Tensor) -> Tensor:
         """Map Conv2's (B, fine, H, W) and Conv5's (B, deep, h, w) to logits, (B, organs, H, W)."""
-        coarse = F.relu(self.pyramid_bn(self.pyramid(deep)))
-        coarse = F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
-        both = torch.cat([coarse, F.relu(self.skip_bn(self.skip(fine)))], dim=1)
-        logits: Tensor = self.classify(F.relu(self.refine_bn(self.refine(both))))
+        coarse = functional.relu(self.pyramid_bn(self.pyramid(deep)))
+        coarse = functional.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
+        both = torch.cat([coarse, functional.relu(self.skip_bn(self.skip(fine)))], dim=1)
+        logits: Tensor = self.classify(functional.relu(self.refine_bn(self.refine(both))))
         return logits

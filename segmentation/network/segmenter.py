@@ -1,7 +1,7 @@
 """Trunk and head as one network, and how its layers are counted and named by place."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segmentation.network.pyramid import PaperHead, PlusHead
 from segmentation.network.trunk import EXPANSION, Trunk
@@ -25,4 +25,4 @@ class Segmenter(nn.Module):
         """Return logits, (B, organs, H, W)."""
         fine, deep = self.trunk(slices)  # (B, 4 width, H / stem, W / stem), (B, 32 width, H / output, W / output)
         logits = self.head(fine, deep)  # (B, organs, h, w)
-        return F.interpolate(logits, slices.shape[-2:], mode="bilinear", align_corners=False)
+        return functional.interpolate(logits, slices.shape[-2:], mode="bilinear", align_corners=False)

@@ -4,8 +4,8 @@ He et al. 2016 for the bottleneck; Chen et al. 2017 (DeepLab v2) for stopping th
 The stride is on the 3x3 convolution, as in torchvision, so that its ImageNet weights fit unchanged.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segmentation.network.variant import Variant
 
@@ -32,9 +32,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, incoming, h, w) to (B, 4 width, h / stride, w / stride)."""
-        inner = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        inner = F.relu(self.bn2(self.conv2(inner)), inplace=True)
-        return F.relu(self.bn3(self.conv3(inner)) + self.downsample(x), inplace=True)
+        inner = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        inner = functional.relu(self.bn2(self.conv2(inner)), inplace=True)
+        return functional.relu(self.bn3(self.conv3(inner)) + self.downsample(x), inplace=True)
 
 
 class Stem(nn.Module):
@@ -48,7 +48,7 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, H, W) to (B, width, H / stride, W / stride)."""
-        y: Tensor = self.pool(F.relu(self.bn(self.conv(x)), inplace=True))
+        y: Tensor = self.pool(functional.relu(self.bn(self.conv(x)), inplace=True))
         return y
 
 
@@ -58,7 +58,8 @@ class Trunk(nn.Module):
     def __init__(self, variant: Variant) -> None:
         super().__init__()
         self.conv1 = Stem(variant.in_channels, variant.width, variant.stem_stride)
-        channels, reached, dilation = variant.width, variant.stem_stride, 1
+        channels, dilation = variant.width, 1
+        reached: int = variant.stem_stride
         for stage, blocks in enumerate(variant.blocks):
             stride = 2 if stage > 0 and reached < variant.output_stride else 1
             reached *= stride

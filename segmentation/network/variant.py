@@ -18,7 +18,7 @@ class Variant(BaseModel):
             A grid of 4 mm has no room for a stem made for photographs.
         output_stride: pixels of the input for one of the features; Conv3 to Conv5 stride until it is reached, and
             dilate from there.
-        multi_grid: what the dilation of Conv5's blocks is multiplied with, as DeepLab v3 (Chen 2017) names it; one a block.
+        multi_grid: what the dilation of Conv5's blocks is multiplied with, one a block; DeepLab v3's name (Chen 2017).
         pyramid_dilations: of the parallel atrous branches, one convolution each.
         head: `paper` sums the branches to one map an organ; `plus` refines them with the features of Conv2, as
             DeepLab v3+ (Chen 2018) does.

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from adaptation.losses import dice_and_cross_entropy
+
+SURE = 20.0
+
+
+def masks():
+    drawn = torch.zeros(2, 3, 8, 8)
+    drawn[:, :, 2:5, 2:5] = 1
+    return drawn
+
+
+def test_right_answer_costs_nothing():
+    """Where the network is sure and right, the loss is zero."""
+    assert dice_and_cross_entropy((masks() * 2 - 1) * SURE, masks(), torch.ones(2, 3)) == pytest.approx(0, abs=1e-4)
+
+
+def test_organ_that_nobody_drew_does_not_count():
+    """Whatever the network says of it, the loss is that of the others, and its gradient is nothing."""
+    logits = ((masks() * 2 - 1) * SURE).index_fill(1, torch.tensor([1]), SURE).requires_grad_()
+    was_drawn = torch.tensor([[1.0, 0, 1], [1, 0, 1]])
+
+    loss = dice_and_cross_entropy(logits, masks(), was_drawn)
+    loss.backward()
+
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert torch.all(logits.grad[:, 1] == 0)
+
+
+def test_organ_absent_from_the_batch_is_learnt_as_absent():
+    """Saying that it is there costs; there is no division by nothing."""
+    nothing = torch.zeros(1, 1, 4, 4)
+
+    assert dice_and_cross_entropy(nothing + SURE, nothing, torch.ones(1, 1)) > 1
+    assert dice_and_cross_entropy(nothing - SURE, nothing, torch.ones(1, 1)) == pytest.approx(0, abs=1e-4)
+
+
+def test_nothing_drawn_at_all_is_no_loss():
+    """A batch in which nobody drew anything teaches nothing and is a number."""
+    assert dice_and_cross_entropy(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), torch.zeros(1, 2)) == 0

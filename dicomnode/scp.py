@@ -3,6 +3,7 @@
 A handler only translates: from an event to a call of `intake`, from a refusal to a DIMSE status (`dimse.STATUS_OF`).
 """
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -132,6 +133,7 @@ class _Door:
         self._intake = intake
         self._feeding = feeding
         self._stall_timeout_s = stall_timeout_s
+        self._sockets: dict[str, socket.socket] = {}
 
     def handlers(self) -> list[EventHandlerType]:
         """Return what pynetdicom is to call."""
@@ -150,6 +152,7 @@ class _Door:
     def _limit_silence(self, event: Event) -> None:
         """Let no peer stop in the middle of a PDU for ever: pynetdicom's own timeouts end before the socket."""
         if event.assoc.dul.socket and event.assoc.dul.socket.socket:
+            self._sockets[_key(event.assoc)] = event.assoc.dul.socket.socket
             event.assoc.dul.socket.socket.settimeout(self._stall_timeout_s)
 
     def _examine(self, event: Event) -> None:
@@ -240,7 +243,10 @@ class _Door:
         self._feeding.end(_key(event.assoc))
 
     def _end(self, event: Event) -> None:
+        """Forget the association; close the socket, which pynetdicom leaves open where the peer has reset it."""
         self._feeding.end(_key(event.assoc))
+        if left_open := self._sockets.pop(_key(event.assoc), None):
+            left_open.close()
 
 
 def _answer_echo(_event: Event) -> int:

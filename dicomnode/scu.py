@@ -14,7 +14,7 @@ from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
-from pynetdicom.events import Event
+from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AddressInformation, AssociationSocket
@@ -179,7 +179,7 @@ def _judge(answer: Dataset, sent: int) -> SendOutcome:
 
 
 class _Entity(AE):
-    """An application entity that closes the socket of a failed connection, which pynetdicom leaves to the collector."""
+    """An application entity that closes its socket also where pynetdicom leaves it to the collector."""
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
@@ -230,11 +230,10 @@ def _associate(ae: _Entity, peer: Peer, contexts: list[PresentationContext], tim
         timers.append(threading.Timer(timeouts.acse_s + _GRACE_S, _cut, (event.assoc,)))
         timers[-1].start()
 
+    handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, opened), (evt.EVT_CONN_CLOSE, lambda _event: ae.close())]
     try:
-        address = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)[0][4][0]
-        association = ae.associate(
-            str(address), peer.port, contexts, ae_title=peer.ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, opened)]
-        )
+        address = str(socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)[0][4][0])
+        association = ae.associate(address, peer.port, contexts, ae_title=peer.ae_title, evt_handlers=handlers)
     except OSError as error:
         raise _Failure(f"{peer.host} cannot be reached: {error.strerror}", transient=True) from error
     finally:

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from adaptation.errors import AdaptationError
 from dicomnode import __version__
 from dicomnode.config import Configuration, load_configuration
 from dicomnode.errors import NodeError
@@ -82,7 +83,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app(prog_name="dicomnode")
-    except (NodeError, SegmentationError) as error:
+    except (NodeError, SegmentationError, AdaptationError) as error:
         _fail(str(error), EXIT_FAILED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
@@ -96,6 +97,11 @@ def _fail(text: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _say(text: object = "", *, markup: bool = True, end: str = "\n") -> None:
+    """Print for a person; a long line is the terminal's to wrap, so that a UID stays one word."""
+    out.print(text, markup=markup, end=end, soft_wrap=isinstance(text, str))
+
+
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
@@ -103,7 +109,7 @@ def _print_json(value: Any) -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    out.print(__version__)
+    _say(__version__)
 
 
 @app.command()
@@ -123,16 +129,16 @@ def demo(
     """Run the main job on this machine: a phantom CT in by C-STORE, a structure set out, compared with the truth."""
     from dicomnode.commands.demo import run_demo
 
-    result = run_demo(to, out.print)
+    result = run_demo(to, _say)
     table = Table("organ", "volume cm³", "true cm³", "DSC", title="Contours read back from the structure set")
     for row in result.rows:
         table.add_row(row.organ, f"{row.volume_cm3:.2f}", f"{row.true_cm3:.2f}", f"{row.dice:.3f}")
-    out.print(table)
+    _say(table)
     stages = Table("stage", "seconds")
     for stage, value in result.seconds.items():
         stages.add_row(stage, f"{value:.2f}")
-    out.print(stages)
-    out.print(f"{result.folder}: ct/, structure_set.dcm, contours.png, organs.csv, seconds.json, node.log")
+    _say(stages)
+    _say(f"{result.folder}: ct/, structure_set.dcm, contours.png, organs.csv, seconds.json, node.log")
     if result.faults:
         raise NodeError("; ".join(result.faults))
 
@@ -187,10 +193,10 @@ def segment(
     table = Table("organ", "volume cm³")
     for organ, volume in written.volumes_cm3.items():
         table.add_row(organ, f"{volume:.2f}")
-    out.print(table)
+    _say(table)
     for note in contouring.notes:
-        out.print(note, markup=False)
-    out.print(f"{to}: {done.slices} slices contoured in {sum(seconds.values()):.1f} s. Unreviewed.")
+        _say(note, markup=False)
+    _say(f"{to}: {done.slices} slices contoured in {sum(seconds.values()):.1f} s. Unreviewed.")
 
 
 @app.command()
@@ -204,7 +210,7 @@ def send(
     outcome = send_files(configuration(), peer, files)
     if not outcome.ok:
         raise NodeError(f"{peer}: {outcome.comment or 'refused'}; {outcome.sent} instances were taken")
-    out.print(f"{peer} took {outcome.sent} instances{f': {outcome.comment}' if outcome.comment else ''}", markup=False)
+    _say(f"{peer} took {outcome.sent} instances{f': {outcome.comment}' if outcome.comment else ''}", markup=False)
 
 
 @app.command()
@@ -214,7 +220,7 @@ def echo(peer: Annotated[str, typer.Argument(help="AE title of a peer; all peers
 
     outcomes = echo_peers(configuration(), peer)
     for ae_title, outcome in outcomes:
-        out.print(f"{ae_title}: {outcome.detail}", markup=False)
+        _say(f"{ae_title}: {outcome.detail}", markup=False)
     if not all(outcome.ok for _, outcome in outcomes):
         sys.exit(EXIT_FAILED)
 
@@ -230,12 +236,33 @@ def check(as_json: AsJson = False) -> None:
         verdicts.append(verdict)
         if not as_json:
             mark = "[green]good[/]" if verdict.passed else "[red]BAD [/]"
-            out.print(f"{mark} {verdict.subject}: ", end="")
-            out.print(verdict.text, markup=False)
+            _say(f"{mark} {verdict.subject}: ", end="")
+            _say(verdict.text, markup=False)
     if as_json:
         _print_json([verdict_json(verdict) for verdict in verdicts])
     if not all(verdict.passed for verdict in verdicts):
         sys.exit(EXIT_ATTENTION)
+
+
+@app.command("train-bundle")
+def train_bundle(
+    name: Annotated[str, typer.Argument(help="starter or demo.")],
+    work: Annotated[Path, typer.Option(help="Folder for the checkpoint: an interrupted training goes on from it.")],
+    data: Annotated[
+        Path | None, typer.Option(help="OpenKBP's arrays, with `source` and `other`; not for demo.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; else where it is shipped.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads; else all.")] = None,
+) -> None:
+    """Train one of the shipped models anew, as docs/models.md says."""
+    from dicomnode.commands.train import train_bundle as command
+
+    if name not in {"starter", "demo"}:
+        raise typer.BadParameter("the shipped models are starter and demo", param_hint="NAME")
+    which: Literal["starter", "demo"] = "demo" if name == "demo" else "starter"
+    manifest = command(which, data=data, out=to, work=work, device=device, threads=threads, say=_say)
+    _say(f"{manifest.name} {manifest.version} is written")
 
 
 @app.command()
@@ -312,7 +339,7 @@ def _on_series(name: str, action: str, said: str) -> None:
 
     with _books() as books:
         getattr(books.examiner, action)(find_series(books, name))
-    out.print(f"series {name}: {said}", markup=False)
+    _say(f"series {name}: {said}", markup=False)
 
 
 @jobs_app.command("list")
@@ -354,7 +381,7 @@ def jobs_retry(name: str) -> None:
 
     with _books() as books:
         retry_job(books, name)
-    out.print(f"{name} is tried again", markup=False)
+    _say(f"{name} is tried again", markup=False)
 
 
 @jobs_app.command("cancel")
@@ -364,7 +391,7 @@ def jobs_cancel(name: str) -> None:
 
     with _books() as books:
         cancel_job(books, name)
-    out.print(f"{name} is cancelled", markup=False)
+    _say(f"{name} is cancelled", markup=False)
 
 
 @rules_app.command("test")
@@ -382,12 +409,12 @@ def rules_test(
     )
     for one in ruled:
         if one.decision is None:
-            out.print(f"{one.path}: {one.fault}", markup=False)
+            _say(f"{one.path}: {one.fault}", markup=False)
             continue
         matched = one.decision.rule or "no rule matches"
-        out.print(f"{one.path}: {one.decision.action} ({matched})", markup=False)
+        _say(f"{one.path}: {one.decision.action} ({matched})", markup=False)
         for reason in one.decision.why:
-            out.print(f"  {reason}", markup=False)
+            _say(f"  {reason}", markup=False)
     if any(one.decision is None for one in ruled):
         sys.exit(EXIT_FAILED)
 
@@ -406,7 +433,7 @@ def alarms_acknowledge(number: int) -> None:
     """Take an alarm off the list."""
     with _books() as books:
         books.ledger.acknowledge(number)
-    out.print(f"alarm {number} is acknowledged")
+    _say(f"alarm {number} is acknowledged")
 
 
 @conflicts_app.command("list")
@@ -425,7 +452,7 @@ def conflicts_accept(number: int) -> None:
 
     with _books() as books:
         accept_conflict(books, number)
-    out.print(f"conflict {number}: the new instance is accepted")
+    _say(f"conflict {number}: the new instance is accepted")
 
 
 @conflicts_app.command("reject")
@@ -435,7 +462,7 @@ def conflicts_reject(number: int) -> None:
 
     with _books() as books:
         reject_conflict(books, number)
-    out.print(f"conflict {number}: the new instance is rejected")
+    _say(f"conflict {number}: the new instance is rejected")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What each step of the durable work does, in terms of segmentation, the ledger and the peers."""
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from dicomnode.peers import Peer, find_peer
 from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, SeriesRecord
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import make_directory
+from segmentation.durable import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +85,8 @@ class Jobs:
         model = self._examiner.model_of(self._examiner.route_of(record, instances))
         kept = self._contouring_path(series_id, generation)
         paths = [str(path) for path in self._examiner.paths_of(instances)]
+        # A late slice may come before `write` does: what was contoured is kept beside the organs.
+        write_whole(kept.with_suffix(".json"), json.dumps([instance.path for instance in instances]).encode())
         name = self._pseudonyms.of(record.series_instance_uid)
         log.info("contouring begins", series=name, slices=len(paths), model=model.manifest.name)
         request = {
@@ -106,7 +110,6 @@ class Jobs:
             log.warning("organs were not found", series=name, organs=reply["not_found"])
         return {
             "outcome": "done",
-            "paths": paths,
             "content": record.content,
             "model": {"name": model.manifest.name, "version": model.manifest.version, "digest": model.digest},
             "not_found": reply["not_found"],
@@ -122,15 +125,18 @@ class Jobs:
         # Looked up by UID: what was made before is made again with the same time and name, so byte for byte.
         before = self._ledger.results_of(series_id)
         known = next((result for result in before if result.sop_instance_uid == uid), None)
+        if known is not None and known.generation == generation:
+            return {"outcome": "done"}  # the daemon was killed behind the row: all is written and ordered
         created = known.created if known else (record.completed or self._now())
         label = known.label if known else structure_set_label(created.astimezone(), len(before) + 1)
         superseded = next((r.label for r in reversed(before) if r.sop_instance_uid != uid and r.created <= created), "")
         path = f"results/{self._pseudonyms.of(uid)}.dcm"
         kept = self._contouring_path(series_id, generation)
+        slices = [str(self._data_dir / one) for one in json.loads(kept.with_suffix(".json").read_bytes())]
         reply = self._contourer.ask(
             {
                 "ask": "write",
-                "paths": contoured["paths"],
+                "paths": slices,
                 "contouring": str(kept),
                 "identity": _identity(uid, label, superseded, created, contoured),
                 "out": str(self._data_dir / path),
@@ -153,7 +159,7 @@ class Jobs:
         )
         instances = self._ledger.instances_of(record.series_instance_uid)
         self._ledger.note_result(result, self._examiner.route_of(record, instances).peers)
-        kept.unlink(missing_ok=True)
+        self._forget_contouring(series_id, generation)
         log.info("a structure set was written", series=self._pseudonyms.of(record.series_instance_uid), label=label)
         return {"outcome": "done"}
 
@@ -161,7 +167,7 @@ class Jobs:
         """Record that a series could not be contoured, and tell the operator."""
         name = self._pseudonyms.of(self._ledger.series(series_id).series_instance_uid)
         self._ledger.fail(series_id, generation, text)
-        self._contouring_path(series_id, generation).unlink(missing_ok=True)
+        self._forget_contouring(series_id, generation)
         self._ledger.raise_alarm("failed", f"series {name} could not be contoured: {text}", name)
 
     def deliver(self, delivery_id: int, attempt: int) -> str:
@@ -215,6 +221,11 @@ class Jobs:
         self._ledger.hold(record.id, reasons)
         log.warning("a series is held", series=name, reasons=list(reasons))
         self._ledger.raise_alarm("held", f"series {name} is held: {'; '.join(reasons)}", name)
+
+    def _forget_contouring(self, series_id: int, generation: int) -> None:
+        kept = self._contouring_path(series_id, generation)
+        for file in (kept, kept.with_suffix(".json")):
+            file.unlink(missing_ok=True)
 
     def _contouring_path(self, series_id: int, generation: int) -> Path:
         return self._data_dir / "work" / f"{series_id}-{generation}.npz"

@@ -1,7 +1,5 @@
 """CT slices in, structure set out: the whole way, in the order in which it happens."""
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +7,7 @@ from pathlib import Path
 
 from segmentation.contouring import Contouring
 from segmentation.ct import CtSeries, read_ct_series
+from segmentation.durable import write_whole
 from segmentation.errors import SeriesError
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
@@ -88,18 +87,3 @@ def write_structure_set(
         volumes_cm3={name: float(organ.mask.sum()) * grid.voxel_cm3 for name, organ in contouring.organs.items()},
         seconds={"read again": read - started, "structure set": written - read, "verify": verified - written},
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a power cut leaves the whole of it or nothing under its name."""
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(partial).replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,8 +4,6 @@ Neither torch nor scipy is needed to read it.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.durable import written_whole
 from segmentation.errors import SegmentationError
 from segmentation.organ_mask import OrganMask
 
@@ -45,20 +44,8 @@ class Contouring:
 
 def save_contouring(contouring: Contouring, path: Path) -> None:
     """Write a contouring so that a power cut leaves the whole file or none under its name."""
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays_of(contouring))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with written_whole(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays_of(contouring))
 
 
 def arrays_of(contouring: Contouring) -> dict[str, NDArray[Any]]:

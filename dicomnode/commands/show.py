@@ -18,18 +18,21 @@ NEWEST = 10  # rows of what only grows; `series list` shows all
 
 def show_status(out: Console, status: Status) -> None:
     """Print the node at a glance: what needs a person first."""
-    out.print("the node is running" if status.is_running else "[yellow]the node is not running[/]")
+    out.print("the node is running" if status.is_running else "[yellow]the node is not running[/]", soft_wrap=True)
     for model in status.models:
         if model.fault:
-            out.print(f"[red]model {model.bundle}[/] ({escape(model.rule)}): {escape(model.fault)}")
+            out.print(f"[red]model {model.bundle}[/] ({escape(model.rule)}): {escape(model.fault)}", soft_wrap=True)
         else:
-            out.print(f"model {model.bundle} {model.version} ({model.digest[:12]}) for rule {escape(model.rule)}")
+            out.print(
+                f"model {model.bundle} {model.version} ({model.digest[:12]}) for rule {escape(model.rule)}",
+                soft_wrap=True,
+            )
     if status.alarms:
         show_alarms(out, status.alarms)
     if status.conflicts:
-        out.print(f"[yellow]{len(status.conflicts)} conflicts wait for a decision: `conflicts list`[/]")
+        out.print(f"[yellow]{len(status.conflicts)} conflicts wait for a decision: `conflicts list`[/]", soft_wrap=True)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items())) or "none yet"
-    out.print(f"series: {counts}")
+    out.print(f"series: {counts}", soft_wrap=True)
     if status.series:
         show_series_list(out, status.series[-NEWEST:])
     if status.jobs:
@@ -37,7 +40,7 @@ def show_status(out: Console, status: Status) -> None:
     if status.received:
         _show_received(out, status.received[:NEWEST])
     for rule, count in status.ignored.items():
-        out.print(f"ignored by rule {escape(rule) or '(none matched)'}: {count} instances")
+        out.print(f"ignored by rule {escape(rule) or '(none matched)'}: {count} instances", soft_wrap=True)
 
 
 def show_series_list(out: Console, views: Sequence[SeriesView]) -> None:
@@ -73,21 +76,22 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
     if patient is not None:
         lines |= {"patient ID": patient[0], "patient name": patient[1]}
     for key, value in lines.items():
-        out.print(f"{key}: {escape(value)}")
+        out.print(f"{key}: {escape(value)}", soft_wrap=True)
     for reason in record.reasons:
-        out.print(f"  - {escape(reason)}")
+        out.print(f"  - {escape(reason)}", soft_wrap=True)
     for result in view.results:
         out.print(
             f"structure set {result.label}: {result.model_name} {result.model_version}, {result.sop_instance_uid}"
         )
         volumes = ", ".join(f"{organ} {volume:.1f} cm³" for organ, volume in result.volumes_cm3.items())
-        out.print(f"  {volumes}")
+        out.print(f"  {volumes}", soft_wrap=True)
         for note in result.notes:
-            out.print(f"  {escape(note)}")
-        out.print("  " + ", ".join(f"{stage} {value:.1f} s" for stage, value in result.seconds.items()))
+            out.print(f"  {escape(note)}", soft_wrap=True)
+        seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in result.seconds.items())
+        out.print(f"  {seconds}", soft_wrap=True)
         for delivery in view.deliveries:
             if delivery.result_id == result.id:
-                out.print(f"  {_delivery(delivery)}")
+                out.print(f"  {_delivery(delivery)}", soft_wrap=True)
 
 
 def show_jobs(out: Console, jobs: Sequence[Job]) -> None:

@@ -178,6 +178,19 @@ def test_the_structure_set_is_identified_by_content_model_and_settings(bench: Be
     assert result.seconds == {"network": 2.0, "verify": 0.1}
 
 
+def test_a_write_that_was_done_is_not_done_again(bench: Bench) -> None:
+    """A daemon killed behind the row finds it, and needs the organs no more."""
+    record = bench.whole_series()
+    write(bench, record)
+    asked = len(bench.contourer.asked)
+    contoured = {"outcome": "done", "content": "content", "model": {"digest": bench.digest}}
+
+    outcome = bench.jobs.write(record.id, record.generation, contoured)
+
+    assert outcome == {"outcome": "done"}
+    assert len(bench.contourer.asked) == asked
+
+
 def test_the_result_goes_back_to_the_sender_by_default(bench: Bench) -> None:
     """A rule that names nobody means whoever sent the CT."""
     write(bench, bench.whole_series())

@@ -6,10 +6,11 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from dicomnode.chapters.page import AlarmListener
 from dicomnode.config import Configuration, Delivering
 from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
-from dicomnode.ledger import AlarmListener, Ledger
+from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
 from dicomnode.scu import Timeouts
 from dicomnode.spool import make_directory

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dicomnode.ledger import Ledger, Order
+from dicomnode.chapters.page import Order
+from dicomnode.ledger import Ledger
 from dicomnode.records import NewResult, ReceivedInstance
 from dicomnode.tables import migrate, open_database
 

@@ -1,0 +1,141 @@
+"""What arrived: instances, the series that they open, and structure sets that came in."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dicomnode.chapters.page import Page, record_of
+from dicomnode.records import ReceivedInstance, StructureSetRecord, StructureSetSummary
+from dicomnode.series import State, advance
+from dicomnode.tables import conflicts, instances, results, series, structure_sets
+
+
+class Arrivals(Page):
+    """The chapter of what arrived."""
+
+    def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
+        """Return the instance of this UID, if there is one."""
+        with self._begin() as connection:
+            row = (
+                connection.execute(sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid))
+                .mappings()
+                .first()
+            )
+        return record_of(ReceivedInstance, row) if row else None
+
+    def note_instance(self, instance: ReceivedInstance) -> None:
+        """Remember a new instance; one that is to be contoured opens its series, or opens it again."""
+        with self._begin() as connection:
+            connection.execute(sa.insert(instances).values(**asdict(instance), last_received=instance.received))
+            if instance.action == "contour":
+                self._receive(connection, instance)
+
+    def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
+        """Remember that the same instance came again: a series that is sent again whole is delivered again."""
+        with self._begin() as connection:
+            row = (
+                connection.execute(
+                    sa.update(instances)
+                    .where(instances.c.sop_instance_uid == sop_instance_uid)
+                    .values(last_received=received)
+                    .returning(*instances.c)
+                )
+                .mappings()
+                .first()
+            )
+            if row is not None and row["action"] == "contour":
+                self._receive(connection, replace(record_of(ReceivedInstance, row), received=received))
+
+    def _receive(self, connection: sa.Connection, instance: ReceivedInstance) -> None:
+        known = connection.execute(
+            sa.select(series.c.id, series.c.state).where(series.c.series_instance_uid == instance.series_instance_uid)
+        ).first()
+        if known is None:
+            connection.execute(
+                sa.insert(series).values(
+                    series_instance_uid=instance.series_instance_uid,
+                    study_instance_uid=instance.study_instance_uid,
+                    state=State.RECEIVING,
+                    generation=0,
+                    content="",
+                    reasons=[],
+                    released=False,
+                    calling_ae_title=instance.calling_ae_title,
+                    called_ae_title=instance.called_ae_title,
+                    first_received=instance.received,
+                    last_received=instance.received,
+                )
+            )
+            return
+        state = State(known.state)
+        if state is not State.RECEIVING:
+            advance(state, State.RECEIVING)
+        connection.execute(
+            sa.update(series)
+            .where(series.c.id == known.id)
+            .values(
+                state=State.RECEIVING,
+                before=series.c.before if state is State.RECEIVING else state,
+                last_received=instance.received,
+                calling_ae_title=instance.calling_ae_title,
+                called_ae_title=instance.called_ae_title,
+            )
+        )
+
+    def note_structure_set(self, instance: ReceivedInstance, summary: StructureSetSummary) -> None:
+        """Remember an RT Structure Set that came in."""
+        with self._begin() as connection:
+            connection.execute(sa.insert(instances).values(**asdict(instance), last_received=instance.received))
+            connection.execute(
+                sa.insert(structure_sets).values(sop_instance_uid=instance.sop_instance_uid, **asdict(summary))
+            )
+
+    def structure_sets(self) -> list[StructureSetRecord]:
+        """Return the RT Structure Sets that came in, newest first; `ours` are those that this node wrote."""
+        wanted = (
+            sa.select(
+                *structure_sets.c,
+                instances.c.path,
+                instances.c.calling_ae_title,
+                instances.c.received,
+                results.c.id.is_not(None).label("ours"),
+            )
+            .join(instances, instances.c.sop_instance_uid == structure_sets.c.sop_instance_uid)
+            .outerjoin(results, results.c.sop_instance_uid == structure_sets.c.sop_instance_uid)
+            .order_by(instances.c.received.desc())
+        )
+        with self._begin() as connection:
+            return [
+                StructureSetRecord(**{**row, "ours": bool(row["ours"])})
+                for row in connection.execute(wanted).mappings()
+            ]
+
+    def instances_of(self, series_instance_uid: str) -> list[ReceivedInstance]:
+        """Return the instances of a series that are to be contoured."""
+        with self._begin() as connection:
+            rows = connection.execute(
+                sa.select(instances)
+                .where(instances.c.series_instance_uid == series_instance_uid, instances.c.action == "contour")
+                .order_by(instances.c.sop_instance_uid)
+            ).mappings()
+            return [record_of(ReceivedInstance, row) for row in rows]
+
+    def ignored_counts(self) -> dict[str, int]:
+        """Return how many instances each rule had ignored."""
+        wanted = (
+            sa.select(instances.c.rule, sa.func.count())
+            .where(instances.c.action == "ignore")
+            .group_by(instances.c.rule)
+        )
+        with self._begin() as connection:
+            return {rule: int(count) for rule, count in connection.execute(wanted)}
+
+    def known_paths(self) -> set[str]:
+        """Return every file, relative to the data folder, that a row speaks of."""
+        with self._begin() as connection:
+            return {
+                path
+                for table in (instances, conflicts, results)
+                for path in connection.execute(sa.select(table.c.path)).scalars()
+            }

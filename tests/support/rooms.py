@@ -5,6 +5,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -12,11 +13,13 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 ROOMS = ("segmentation", "adaptation", "dicomnode")
 
 
-def source_files(*rooms: str) -> list[str]:
+@cache
+def source_files(*rooms: str) -> tuple[str, ...]:
     """Return the Python files of rooms, as paths from the root of the checkout."""
-    return sorted(path.relative_to(ROOT).as_posix() for room in rooms for path in (ROOT / room).rglob("*.py"))
+    return tuple(sorted(path.relative_to(ROOT).as_posix() for room in rooms for path in (ROOT / room).rglob("*.py")))
 
 
+@cache
 def parse(file: str) -> ast.Module:
     """Return the syntax tree of a file."""
     return ast.parse((ROOT / file).read_text(encoding="utf-8"))
@@ -47,6 +50,7 @@ def imported_modules(tree: ast.AST) -> set[str]:
     }
 
 
+@cache
 def imported_files(file: str) -> set[str]:
     """Return the files of the rooms that a file imports."""
     known = {module_name(each): each for each in source_files(*ROOMS) if not each.endswith("/__init__.py")}

@@ -40,6 +40,11 @@ class AlarmBell:
             except queue.Full:
                 log.warning("too many alarms wait for the webhook or the e-mail server")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still somebody to tell people."""
+        return self._thread.is_alive()
+
     def close(self, timeout_s: float = 2.0) -> None:
         """Tell what waits, for so long at most."""
         self._waiting.put(None)

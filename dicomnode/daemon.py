@@ -28,7 +28,7 @@ from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.sameness import is_same
-from dicomnode.schedule import Schedule, test_constancy
+from dicomnode.schedule import Schedule, constancy_test
 from dicomnode.scp import Receiver
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import MIB, Spool, make_directory
@@ -163,7 +163,7 @@ class Daemon:
         notify("READY=1")
 
     def _test_constancy(self) -> None:
-        test_constancy(self._configuration, self._contourer, self._books.ledger)
+        constancy_test(self._configuration, self._contourer, self._books.ledger)
 
     def run(self) -> None:
         """Take turns until told to stop, then drain."""

@@ -1,7 +1,7 @@
 """What happens at a time of day, as APScheduler fires it: the daily constancy test."""
 
 from collections.abc import Callable
-from datetime import time
+from datetime import datetime, time
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 LATE_S = 3600  # a test that was missed while the machine slept is made up for within the hour
 
 
-def test_constancy(configuration: Configuration, contourer: Contourer, ledger: Ledger) -> None:
+def constancy_test(configuration: Configuration, contourer: Contourer, ledger: Ledger) -> None:
     """Try the golden case with each model in service; what differs is an alarm."""
     for name in sorted({rule.bundle for rule in configuration.rules if rule.action == "contour"}):
         try:
@@ -59,6 +59,12 @@ class Schedule:
     def start(self) -> None:
         """Begin to wait."""
         self._scheduler.start()
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When the job will be done next; None before the start."""
+        found: datetime | None = getattr(self._scheduler.get_job("constancy"), "next_run_time", None)
+        return found
 
     def stop(self) -> None:
         """Fire no more."""

@@ -20,6 +20,7 @@ from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, MEMORY_LIMIT
 from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
 from segmentation.autocontour import contour_files, write_structure_set
 from segmentation.contouring import load_contouring, save_contouring
+from segmentation.device import choose_device, describe_device
 from segmentation.errors import NotThisModelError, SegmentationError, SeriesError
 from segmentation.golden import check_golden_case
 from segmentation.predict import Predictor, load_predictor
@@ -65,7 +66,17 @@ def golden(request: Answer) -> Answer:
     return {**asdict(outcome), "device": str(predictor.device)}
 
 
-ANSWERS: dict[str, Callable[[Answer], Answer]] = {"contour": contour, "write": write, "golden": golden}
+def device(request: Answer) -> Answer:
+    """Say what the network would run on."""
+    return {"text": describe_device(choose_device(request["device"]))}
+
+
+ANSWERS: dict[str, Callable[[Answer], Answer]] = {
+    "contour": contour,
+    "write": write,
+    "golden": golden,
+    "device": device,
+}
 
 
 def answer(request: Answer) -> Answer:

@@ -41,6 +41,7 @@ def check_node(configuration: Configuration) -> Iterator[Verdict]:
         yield _database(books)
         contourer = build_contourer(configuration)
         try:
+            yield _device(configuration, contourer)
             yield from _models(configuration, contourer)
         finally:
             contourer.close()
@@ -60,6 +61,14 @@ def _disk(configuration: Configuration) -> Verdict:
 def _database(books: Books) -> Verdict:
     alarms = len(books.ledger.alarms())
     return Verdict("database", passed=True, text=f"{books.engine.dialect.name}, {alarms} open alarms")
+
+
+def _device(configuration: Configuration, contourer: Contourer) -> Verdict:
+    try:
+        reply = contourer.ask({"ask": "device", "device": configuration.contouring.device})
+    except ContouringError as error:
+        return Verdict("device", passed=False, text=str(error))
+    return Verdict("device", passed=True, text=reply["text"])
 
 
 def _models(configuration: Configuration, contourer: Contourer) -> Iterator[Verdict]:

@@ -189,25 +189,16 @@ class StructureSetRecord:
 
 
 @dataclass(frozen=True)
-class ConflictRecord:
-    """An instance that came under a known UID with other content, kept apart until the operator decides."""
+class ConflictRecord(ReceivedInstance):
+    """An instance that came under a known UID with other content, kept apart until the operator decides.
+
+    Args:
+        id: the ledger's own number.
+        decision: "accepted", "rejected", or empty while it waits.
+    """
 
     id: int
-    sop_instance_uid: str
-    sop_class_uid: str
-    series_instance_uid: str
-    study_instance_uid: str
-    transfer_syntax_uid: str
-    sha256: str
-    size: int
-    path: str
-    calling_ae_title: str
-    called_ae_title: str
-    peer_address: str
-    received: datetime
-    action: str
-    rule: str
-    decision: str  # "", "accepted" or "rejected"
+    decision: str
 
 
 @dataclass(frozen=True)

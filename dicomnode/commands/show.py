@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from dicomnode.commands.jobs import Job
 from dicomnode.commands.series import SeriesView
@@ -13,6 +13,8 @@ from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
 from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
 
+PSEUDONYM = Column("series", no_wrap=True, min_width=12)  # whole, so that it can be copied
+PSEUDONYM_OF_INSTANCE = Column("instance", no_wrap=True, min_width=12)
 NEWEST = 10  # rows of what only grows; `series list` shows all
 
 
@@ -45,7 +47,7 @@ def show_status(out: Console, status: Status) -> None:
 
 def show_series_list(out: Console, views: Sequence[SeriesView]) -> None:
     """Print series, a line each."""
-    table = Table("no.", "series", "slices", "from", "last received", "state", "why", title="series")
+    table = Table("no.", PSEUDONYM, "slices", "from", "last received", "state", "why", title="series")
     for view in views:
         record = view.record
         why = "; ".join(record.reasons)
@@ -96,7 +98,7 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
 
 def show_jobs(out: Console, jobs: Sequence[Job]) -> None:
     """Print pieces of work, a line each."""
-    table = Table("job", "series", "to", "state", "attempts", "next attempt", "what came of it", title="jobs")
+    table = Table("job", PSEUDONYM, "to", "state", "attempts", "next attempt", "what came of it", title="jobs")
     for job in jobs:
         table.add_row(
             job.name,
@@ -120,7 +122,9 @@ def show_alarms(out: Console, alarms: Sequence[AlarmRecord]) -> None:
 
 def show_conflicts(out: Console, conflicts: Sequence[ConflictRecord], pseudonyms: Pseudonyms) -> None:
     """Print conflicts, a line each."""
-    table = Table("no.", "instance", "series", "from", "received", title="conflicts; `conflicts accept|reject NO.`")
+    table = Table(
+        "no.", PSEUDONYM_OF_INSTANCE, PSEUDONYM, "from", "received", title="conflicts; `conflicts accept|reject NO.`"
+    )
     for conflict in conflicts:
         table.add_row(
             str(conflict.id),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from dicomnode.cli import CONFIGURATION_FILE, app
+from dicomnode.cli import app
+from dicomnode.terminal import CONFIGURATION_FILE
 from dicomnode.config import Configuration
 from dicomnode.daemon import DRAIN_S
 

@@ -1,0 +1,61 @@
+"""What every part of the command line shares: the configuration that it names, and how it prints."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dicomnode.config import Configuration, load_configuration
+from dicomnode.node import Books
+
+CONFIGURATION_FILE = Path("/etc/dicomnode/dicomnode.toml")
+
+out = Console(highlight=False)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class _Chosen:
+    """Which configuration the command line names."""
+
+    path: Path | None = None
+
+
+def choose_configuration(path: Path | None) -> None:
+    """Remember which configuration the command line names."""
+    _Chosen.path = path
+
+
+def configuration() -> Configuration:
+    """Return the configuration that the command line names, the installed one, or the embedded defaults."""
+    if _Chosen.path is not None:
+        return load_configuration(_Chosen.path)
+    if CONFIGURATION_FILE.is_file():
+        return load_configuration(CONFIGURATION_FILE)
+    home = os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local" / "state"))
+    return Configuration.default(Path(home) / "dicomnode")
+
+
+@contextmanager
+def open_books() -> Iterator[Books]:
+    """Open the books for one command."""
+    books = Books.open(configuration())
+    try:
+        yield books
+    finally:
+        books.close()
+
+
+def say(text: object = "", *, markup: bool = True, end: str = "\n") -> None:
+    """Print for a person; a long line is the terminal's to wrap, so that a UID stays one word."""
+    out.print(text, markup=markup, end=end, soft_wrap=isinstance(text, str))
+
+
+def print_json(value: Any) -> None:
+    """Print for a program."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")

@@ -13,8 +13,6 @@ from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
 from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
 
-PSEUDONYM = Column("series", no_wrap=True, min_width=12)  # whole, so that it can be copied
-PSEUDONYM_OF_INSTANCE = Column("instance", no_wrap=True, min_width=12)
 NEWEST = 10  # rows of what only grows; `series list` shows all
 
 
@@ -47,7 +45,7 @@ def show_status(out: Console, status: Status) -> None:
 
 def show_series_list(out: Console, views: Sequence[SeriesView]) -> None:
     """Print series, a line each."""
-    table = Table("no.", PSEUDONYM, "slices", "from", "last received", "state", "why", title="series")
+    table = Table("no.", _pseudonym("series"), "slices", "from", "last received", "state", "why", title="series")
     for view in views:
         record = view.record
         why = "; ".join(record.reasons)
@@ -98,7 +96,9 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
 
 def show_jobs(out: Console, jobs: Sequence[Job]) -> None:
     """Print pieces of work, a line each."""
-    table = Table("job", PSEUDONYM, "to", "state", "attempts", "next attempt", "what came of it", title="jobs")
+    table = Table(
+        "job", _pseudonym("series"), "to", "state", "attempts", "next attempt", "what came of it", title="jobs"
+    )
     for job in jobs:
         table.add_row(
             job.name,
@@ -123,7 +123,12 @@ def show_alarms(out: Console, alarms: Sequence[AlarmRecord]) -> None:
 def show_conflicts(out: Console, conflicts: Sequence[ConflictRecord], pseudonyms: Pseudonyms) -> None:
     """Print conflicts, a line each."""
     table = Table(
-        "no.", PSEUDONYM_OF_INSTANCE, PSEUDONYM, "from", "received", title="conflicts; `conflicts accept|reject NO.`"
+        "no.",
+        _pseudonym("instance"),
+        _pseudonym("series"),
+        "from",
+        "received",
+        title="conflicts; `conflicts accept|reject NO.`",
     )
     for conflict in conflicts:
         table.add_row(
@@ -159,3 +164,8 @@ def _delivery(delivery: DeliveryRecord) -> str:
 
 def _time(when: datetime) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _pseudonym(of: str) -> Column:
+    """Return a column that shows a pseudonym whole, so that it can be copied."""
+    return Column(of, no_wrap=True, min_width=12)

@@ -6,6 +6,7 @@ import smtplib
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from email.message import EmailMessage
 
 import structlog
@@ -23,10 +24,12 @@ class AlarmBell:
 
     Args:
         settings: who is told.
+        clean: makes a text fit to leave the node: with pseudonyms for UIDs, as the log has them.
     """
 
-    def __init__(self, settings: Alarms) -> None:
+    def __init__(self, settings: Alarms, clean: Callable[[object], object] = str) -> None:
         self._settings = settings
+        self._clean = clean
         self._waiting: queue.Queue[AlarmRecord | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._tell_all, name="alarms", daemon=True)
         self._thread.start()
@@ -61,8 +64,8 @@ class AlarmBell:
         if self._settings.webhook_url:
             body = {
                 "kind": alarm.kind,
-                "text": alarm.text,
-                "about": alarm.about,
+                "text": self._clean(alarm.text),
+                "about": self._clean(alarm.about),
                 "raised": alarm.raised.isoformat(),
             }
             request = urllib.request.Request(  # noqa: S310 (the configuration allows http and https only)
@@ -79,7 +82,7 @@ class AlarmBell:
             message["From"] = self._settings.email_from
             message["To"] = ", ".join(self._settings.email_to)
             message.set_content(
-                f"{alarm.text}\n\nRaised {alarm.raised:%Y-%m-%d %H:%M:%S %Z}. See `dicomnode status`.\n"
+                f"{self._clean(alarm.text)}\n\nRaised {alarm.raised:%Y-%m-%d %H:%M:%S %Z}. See `dicomnode status`.\n"
             )
             with smtplib.SMTP(
                 self._settings.email_host, self._settings.email_port, timeout=self._settings.timeout_s

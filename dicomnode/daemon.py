@@ -23,6 +23,7 @@ from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.jobs import Jobs
+from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
 from dicomnode.node import Books, key_file, timeouts_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
@@ -95,7 +96,8 @@ class Daemon:
             self._lock = hold_data_folder(data_dir)
         except OSError as error:
             raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
-        self._bell = AlarmBell(configuration.alarms)
+        pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
+        self._bell = AlarmBell(configuration.alarms, Scrub(pseudonyms).clean)
         self._books = Books.open(configuration, create=True, on_alarm=self._bell.ring)
         self._feeding = Feeding()
         self._pixels = PixelDecoder()

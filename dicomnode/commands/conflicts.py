@@ -22,7 +22,8 @@ def accept_conflict(books: Books, number: int) -> None:
     place = spool.path_of(record.series_instance_uid, record.sop_instance_uid)
     values = {field.name: getattr(record, field.name) for field in fields(ReceivedInstance)}
     accepted = replace(ReceivedInstance(**values), path=place, received=datetime.now(UTC))
-    spool.put_in_place(record.path, place)
+    if spool.has(record.path):  # else an acceptance was interrupted behind the move, and is ended now
+        spool.put_in_place(record.path, place)
     books.ledger.decide_conflict(number, "accepted", accepted)
 
 

@@ -5,12 +5,14 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from dicomnode.alarms import AlarmBell
 from dicomnode.config import Alarms
+from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.records import AlarmRecord
 from tests.support.books import NOON
 
@@ -85,6 +87,18 @@ def test_an_alarm_is_posted_once(webhook: tuple[str, list[dict[str, object]]]) -
     assert posted == [
         {"kind": "held", "text": "series 0123456789ab is held", "about": "0123456789ab", "raised": NOON.isoformat()}
     ]
+
+
+def test_no_uid_leaves_the_node(webhook: tuple[str, list[dict[str, object]]]) -> None:
+    """What is posted has the pseudonyms that the log has."""
+    url, posted = webhook
+    bell = AlarmBell(Alarms(webhook_url=url), Scrub(Pseudonyms(b"key")).clean)
+
+    bell.ring(replace(alarm(), text="instance 1.2.3.4.5.6.7 again", about="1.2.3.4.5.6.7"))
+    bell.close(timeout_s=10)
+
+    name = Pseudonyms(b"key").of("1.2.3.4.5.6.7")
+    assert (posted[0]["text"], posted[0]["about"]) == (f"instance {name} again", name)
 
 
 def test_an_alarm_is_mailed(mail_server: tuple[int, list[str]]) -> None:

@@ -109,7 +109,7 @@ class Contourer:
                 received += part
         except BrokenPipeError:
             received = b""
-        if not received:
+        if not received.endswith(b"\n"):
             code = self._kill()
             self._wait_if_closed()
             raise ContouringError(f"the contouring process ended unexpectedly (exit code {code})", retry=True)
@@ -142,3 +142,6 @@ class Contourer:
         process = self._process
         if process is not None:
             process.kill()
+        if self._asked.acquire(blocking=False):  # else the thread that asked clears up behind the process
+            self._kill()
+            self._asked.release()

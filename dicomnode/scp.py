@@ -182,15 +182,12 @@ class _Door:
         """Tell who came, and what they asked for that this node does not do."""
         requestor = event.assoc.requestor
         log.info("association accepted", peer=_calling(event.assoc), address=requestor.address)
-        asked = {context.context_id: context for context in requestor.requested_contexts}
-        for rejected in event.assoc.rejected_contexts:
-            context = asked.get(rejected.context_id, rejected)
+        if event.assoc.rejected_contexts:
             log.warning(
-                "presentation context not accepted",
+                "presentation contexts not accepted",
                 peer=_calling(event.assoc),
                 address=requestor.address,
-                sop_class=UID(context.abstract_syntax or "").name,
-                transfer_syntaxes=[UID(syntax).name for syntax in context.transfer_syntax],
+                asked=_named(event.assoc),
             )
 
     def _store(self, event: Event) -> Dataset:
@@ -262,6 +259,16 @@ def _request(association: Association) -> A_ASSOCIATE:
 def _calling(association: Association) -> str:
     """Return by which AE title the requestor calls itself."""
     return (_request(association).calling_ae_title or "").strip()
+
+
+def _named(association: Association) -> list[str]:
+    """Return each presentation context that was not accepted: SOP class and transfer syntaxes, by their names."""
+    asked = {context.context_id: context for context in association.requestor.requested_contexts}
+    contexts = [asked.get(context.context_id, context) for context in association.rejected_contexts]
+    return [
+        f"{UID(context.abstract_syntax or '').name} in {', '.join(UID(each).name for each in context.transfer_syntax)}"
+        for context in contexts
+    ]
 
 
 def _key(association: Association) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from structlog.testing import capture_logs
@@ -24,6 +24,17 @@ from tests.support.receiver import RunningReceiver, running_receiver
 
 CT = instance_file(ct_instance())
 IMPATIENT = Receiving(acse_timeout_s=1.0, dimse_timeout_s=1.0, network_timeout_s=1.0, maximum_associations=3)
+
+
+CLIENT_SOCKETS: list[socket.socket] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_sockets() -> Iterator[None]:
+    """Close what pynetdicom leaves open on the calling side when a connection was reset."""
+    yield
+    while CLIENT_SOCKETS:
+        CLIENT_SOCKETS.pop().close()
 
 
 @pytest.fixture
@@ -43,7 +54,8 @@ def associate(
         for syntax in syntaxes:
             ae.add_requested_context(sop_class, syntax)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
-    return ae.associate("127.0.0.1", node.receiver.port, ae_title=called)
+    remember = (evt.EVT_CONN_OPEN, lambda event: CLIENT_SOCKETS.append(event.assoc.dul.socket.socket))
+    return ae.associate("127.0.0.1", node.receiver.port, ae_title=called, evt_handlers=[remember])
 
 
 def store(association: Association, file: InstanceFile) -> Dataset:

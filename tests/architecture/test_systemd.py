@@ -113,6 +113,7 @@ def test_the_data_folder_is_the_state_directory() -> None:
         ("StateDirectoryMode", "0700"),
         ("NoNewPrivileges", "yes"),
         ("ProtectSystem", "strict"),
+        ("MemoryDenyWriteExecute", "no"),
     ],
 )
 def test_the_unit_promises(key: str, value: str) -> None:

@@ -1,9 +1,8 @@
-"""Which peer the operator means, and how long it may take."""
+"""Which peer the operator means."""
 
-from dicomnode.config import Configuration, Delivering
+from dicomnode.config import Configuration
 from dicomnode.errors import NotFound
 from dicomnode.peers import Peer, find_peer
-from dicomnode.scu import Timeouts
 
 
 def peer_named(configuration: Configuration, ae_title: str) -> Peer:
@@ -17,13 +16,3 @@ def peer_named(configuration: Configuration, ae_title: str) -> Peer:
         known = ", ".join(each.ae_title for each in configuration.peers) or "none"
         raise NotFound(f"no peer is called {ae_title}; the configuration knows: {known}")
     return peer
-
-
-def timeouts_of(delivering: Delivering) -> Timeouts:
-    """Return how long a peer may take."""
-    return Timeouts(
-        delivering.connection_timeout_s,
-        delivering.acse_timeout_s,
-        delivering.dimse_timeout_s,
-        delivering.network_timeout_s,
-    )

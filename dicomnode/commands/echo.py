@@ -1,7 +1,8 @@
 """C-ECHO to one peer or to all."""
 
-from dicomnode.commands.addressing import peer_named, timeouts_of
+from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
+from dicomnode.node import timeouts_of
 from dicomnode.scu import EchoOutcome, echo
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from dicomnode.commands.addressing import peer_named, timeouts_of
+from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
 from dicomnode.errors import NotFound
+from dicomnode.node import timeouts_of
 from dicomnode.scu import SendOutcome, send
 
 _MAGIC_AT, _MAGIC = 128, b"DICM"  # PS3.10 7.1

@@ -10,9 +10,9 @@ import pytest
 from typer.main import get_command
 
 from dicomnode.cli import app
-from dicomnode.terminal import CONFIGURATION_FILE
 from dicomnode.config import Configuration
 from dicomnode.daemon import DRAIN_S
+from dicomnode.terminal import CONFIGURATION_FILE
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 UNIT = FOLDER / "dicomnode.service"

@@ -81,7 +81,7 @@ STARTER = Recipe(
     preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
     variation=Variation(crop=64, slices=12),
     training=Training(
-        steps=2000, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+        steps=1400, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
     ),
     unseen_share=0.16,
     tuning_share=0.05,

@@ -23,6 +23,7 @@ from segmentation.volume import Volume
 
 CPU_BATCH_PIXELS = 1 << 16  # what fits into a core's share of memory bandwidth without being swapped in and out
 CUDA_BATCH_PIXELS = 1 << 22
+CT_RANGE_HU = (-1024, 3071)  # 12 bits stored, intercept -1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ class Predictor:
         started = time.monotonic()
         preprocessing = self.manifest.preprocessing
         grid = NetworkGrid.over(volume.grid, body_box(volume), preprocessing)
-        values = to_values(grid.down(volume.hu), preprocessing.hu_knots)
+        # Padding far below air, and metal far above bone, would spread into their neighbours' averages.
+        values = to_values(grid.down(np.clip(volume.hu, *CT_RANGE_HU)), preprocessing.hu_knots)
         prepared = time.monotonic()
         probabilities = self.probabilities(values, progress)
         predicted = time.monotonic()

@@ -67,7 +67,9 @@ class NetworkGrid:
             averaging_matrix(of, at, mm) for of, at, mm in zip(self.of, self.at, self.voxel_mm, strict=True)
         )
         # In-plane first and a slice at a time: the CT in float32 would be four times the memory that it has.
-        plane = np.stack([second @ np.asarray(one, dtype=np.float32) @ third.T for one in body])
+        plane = np.zeros((len(body), len(second), len(third)), dtype=np.float32)
+        for index in np.flatnonzero(body.any(axis=(1, 2))):  # most slices of a mask are empty
+            plane[index] = second @ np.asarray(body[index], dtype=np.float32) @ third.T
         return np.tensordot(first, plane, axes=(1, 0)).astype(np.float32)
 
     def up(

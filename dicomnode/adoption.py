@@ -1,5 +1,6 @@
 """What the daemon does with the files that it finds when it starts: every promise is kept, every remnant goes."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -48,10 +49,10 @@ def adopt(spool: Spool, ledger: Ledger, intake: Intake) -> Adoption:
             deleted += 1
     deleted += _delete_unknown_conflicts(spool, known)
     missing = sorted(path for path in known if not spool.has(path))
-    for path in missing:
-        ledger.raise_alarm(
-            "missing file", f"a file that the ledger knows is not in the data folder: {path}", about=path
-        )
+    for folder, count in sorted(Counter(path.rpartition("/")[0] for path in missing).items()):
+        # One alarm for a series: two hundred lost slices are one loss.
+        text = f"{count} files that the ledger knows are not in the data folder, in {folder}"
+        ledger.raise_alarm("missing file", text, about=folder)
     outcome = Adoption(adopted, deleted, len(missing))
     log.info("files and ledger agree", adopted=adopted, deleted=deleted, missing=len(missing))
     return outcome

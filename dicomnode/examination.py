@@ -15,7 +15,7 @@ from dicomnode.models import Model, find_model
 from dicomnode.records import ReceivedInstance, ResultRecord, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.series import State, content_digest
-from segmentation.ct import parse_slice_header, read_headers
+from segmentation.ct_header import parse_slice_header, read_headers
 from segmentation.errors import BundleError, SeriesError
 from segmentation.hold_reason import Reason
 from segmentation.series_check import check_series

@@ -17,7 +17,8 @@ from dicomnode.series import content_digest
 from segmentation.autocontour import WrittenStructureSet, contour_files, write_structure_set
 from segmentation.bundle import sha256_of
 from segmentation.contouring import Contouring
-from segmentation.ct import parse_slice_header, read_ct_series, read_headers
+from segmentation.ct import read_ct_series
+from segmentation.ct_header import parse_slice_header, read_headers
 from segmentation.errors import SeriesError
 from segmentation.picture import draw_contours
 from segmentation.predict import load_predictor
@@ -106,8 +107,12 @@ def segment(
         SegmentationError: with what is wrong with the series or the model.
         NodeError: if the file cannot be written.
     """
-    predictor = load_predictor(model.folder, device)
-    contouring = contour_files(paths, predictor, insist=insist, progress=progress)
+    try:
+        predictor = load_predictor(model.folder, device)
+        contouring = contour_files(paths, predictor, insist=insist, progress=progress)
+    except (RuntimeError, MemoryError) as error:
+        # torch has no class of its own for most of what goes wrong; its first line says what, in shapes and sizes.
+        raise NodeError(f"the network failed: {str(error).partition(chr(10))[0] or 'out of memory'}") from error
     uid = structure_set_uid(content_digest(sha256_of(path) for path in paths), model.digest, SETTINGS)
     created = datetime.now(UTC).astimezone()
     missing = f" Not found: {', '.join(contouring.not_found)}." if contouring.not_found else ""

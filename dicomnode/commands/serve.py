@@ -1,5 +1,6 @@
 """Run the daemon until it is told to stop."""
 
+import os
 import sys
 
 from dicomnode.config import Configuration
@@ -16,6 +17,7 @@ def serve(configuration: Configuration) -> None:
         NodeError: if it cannot start.
         OSError: if the data folder cannot be made.
     """
+    os.umask(0o077)  # nobody else on the machine reads a patient's CT, whatever the service manager was told
     make_directory(configuration.node.data_dir)
     pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
     set_logging_up(configuration.logging.format, configuration.logging.level, pseudonyms, sys.stderr)

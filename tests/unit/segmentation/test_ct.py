@@ -24,7 +24,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from segmentation.ct import parse_slice_header, read_ct_series, read_headers
+from segmentation.ct import read_ct_series
+from segmentation.ct_header import parse_slice_header, read_headers
 from segmentation.errors import SeriesError
 from segmentation.series_check import check_series
 

@@ -1,0 +1,117 @@
+"""The headers of CT files, read up to the pixels, and what the series check looks at in them; no codec is loaded."""
+
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
+
+from segmentation.errors import SeriesError
+from segmentation.slice_header import PixelFormat, SliceHeader
+
+UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, struct.error)
+
+
+def read_headers(paths: Sequence[Path]) -> list[Dataset]:
+    """Return the datasets of files, in the order given, each read up to its pixel data.
+
+    Raises:
+        SeriesError: if any is not a DICOM file.
+    """
+    return [ds for ds, _ in map(read_up_to_pixels, paths)]
+
+
+def parse_slice_header(ds: Dataset) -> SliceHeader:
+    """Return what the series check looks at; a value that is absent or malformed is None or empty."""
+    spacing = _numbers(ds, "PixelSpacing", 2)
+    slope_and_intercept = (*_numbers(ds, "RescaleSlope", 1), *_numbers(ds, "RescaleIntercept", 1))
+    return SliceHeader(
+        sop_instance_uid=_text(ds, "SOPInstanceUID"),
+        sop_class_uid=_text(ds, "SOPClassUID"),
+        series_instance_uid=_text(ds, "SeriesInstanceUID"),
+        study_instance_uid=_text(ds, "StudyInstanceUID"),
+        frame_of_reference_uid=_text(ds, "FrameOfReferenceUID"),
+        patient_id=_text(ds, "PatientID"),
+        patient_name=_text(ds, "PatientName"),
+        modality=_text(ds, "Modality"),
+        image_type=tuple(str(value).strip().upper() for value in _values(ds, "ImageType")),
+        rows=whole_number(ds, "Rows"),
+        columns=whole_number(ds, "Columns"),
+        pixel_spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
+        image_position=_numbers(ds, "ImagePositionPatient", 3) or None,
+        image_orientation=_numbers(ds, "ImageOrientationPatient", 6) or None,
+        gantry_tilt_deg=next(iter(_numbers(ds, "GantryDetectorTilt", 1)), None),
+        lossy=_text(ds, "LossyImageCompression") == "01",
+        rescale=slope_and_intercept if len(slope_and_intercept) == 2 and slope_and_intercept[0] else None,
+        rescale_type=_text(ds, "RescaleType").upper(),
+        pixel_format=_parse_pixel_format(ds),
+        transfer_syntax_uid=_transfer_syntax_uid(ds),
+        acquisition_number=whole_number(ds, "AcquisitionNumber"),
+        instance_number=whole_number(ds, "InstanceNumber"),
+    )
+
+
+def _parse_pixel_format(ds: Dataset) -> PixelFormat:
+    return PixelFormat(
+        samples_per_pixel=whole_number(ds, "SamplesPerPixel"),
+        photometric=_text(ds, "PhotometricInterpretation"),
+        bits_allocated=whole_number(ds, "BitsAllocated"),
+        bits_stored=whole_number(ds, "BitsStored"),
+        high_bit=whole_number(ds, "HighBit"),
+        pixel_representation=whole_number(ds, "PixelRepresentation"),
+        number_of_frames=whole_number(ds, "NumberOfFrames") or 1,
+    )
+
+
+def read_up_to_pixels(path: Path) -> tuple[Dataset, int]:
+    """Return a file's dataset without pixels, and the offset of the Pixel Data element."""
+    try:
+        with path.open("rb") as file:
+            ds = dcmread(file, stop_before_pixels=True)
+            return ds, file.tell()  # pydicom goes back to the element at which it stops
+    except (InvalidDicomError, EOFError, *UNREADABLE) as error:
+        raise SeriesError(["a file of the series is not DICOM, or is damaged"]) from error
+
+
+def _transfer_syntax_uid(ds: Dataset) -> str:
+    meta = getattr(ds, "file_meta", None)
+    return _text(meta, "TransferSyntaxUID") if meta is not None else ""
+
+
+def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
+    """Return the values of an element, none if it is absent or cannot be read."""
+    try:
+        value = ds.get(keyword)
+    except UNREADABLE:
+        return ()
+    if value is None or value == "":
+        return ()
+    return tuple(value) if isinstance(value, MultiValue) else (value,)
+
+
+def _text(ds: Dataset, keyword: str) -> str:
+    return "\\".join(str(value) for value in _values(ds, keyword)).strip(" \0")
+
+
+def _numbers(ds: Dataset, keyword: str, count: int) -> tuple[Any, ...]:
+    """Return exactly `count` finite numbers, or none."""
+    return tuple(_finite(_values(ds, keyword), count))
+
+
+def _finite(values: Sequence[Any], count: int) -> Iterator[float]:
+    try:
+        numbers = [float(value) for value in values]
+    except (ValueError, TypeError):
+        return
+    if len(numbers) == count and all(map(math.isfinite, numbers)):
+        yield from numbers
+
+
+def whole_number(ds: Dataset, keyword: str) -> int | None:
+    """Return the value of an element if it is one whole number, else None."""
+    number = next(iter(_numbers(ds, keyword, 1)), None)
+    return int(number) if number is not None and number.is_integer() else None

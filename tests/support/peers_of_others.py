@@ -1,0 +1,116 @@
+"""Real peers of other makers as processes: dcmtk's storescp and Orthanc, on free loopback ports, in temporary folders."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicomnode.peers import Peer
+from tests.support.node import AE_TITLE, LOOPBACK, free_port, tps, wait_until
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is behind no proxy
+START_S = 60.0
+
+
+def need(*programs: str) -> None:
+    """Skip without these programs, except in CI, where every peer must be there."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"not installed: {', '.join(missing)}")
+
+
+@dataclass(frozen=True)
+class Storescp:
+    """dcmtk's storage SCP; `folder` has a file for each instance that it took."""
+
+    peer: Peer
+    folder: Path
+
+    def files(self) -> dict[str, Path]:
+        """Return what it has, by SOP Instance UID: dcmtk names files so."""
+        return {path.name.partition(".")[2]: path for path in self.folder.iterdir()}
+
+
+@contextmanager
+def storescp(folder: Path, ae_title: str = "TPS") -> Iterator[Storescp]:
+    """Run dcmtk's storescp."""
+    folder.mkdir(parents=True)
+    peer = tps(free_port(), ae_title)
+    with _process(["storescp", "-od", str(folder), "-aet", ae_title, str(peer.port)], folder.parent / "storescp.log"):
+        wait_until(lambda: _listens(peer.port), START_S, lambda: "storescp does not listen")
+        yield Storescp(peer, folder)
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """An Orthanc; `http_port` is that of its REST interface."""
+
+    peer: Peer
+    http_port: int
+
+    def ask(self, path: str) -> Any:
+        """Return the JSON that the REST interface answers with."""
+        return json.loads(self.read(path))
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes that the REST interface answers with."""
+        with _OPENER.open(f"http://{LOOPBACK}:{self.http_port}{path}", timeout=20) as answer:
+            content: bytes = answer.read()
+        return content
+
+    def files(self) -> dict[str, bytes]:
+        """Return the instances that it has, by SOP Instance UID."""
+        return {
+            self.ask(f"/instances/{name}")["MainDicomTags"]["SOPInstanceUID"]: self.read(f"/instances/{name}/file")
+            for name in self.ask("/instances")
+        }
+
+
+@contextmanager
+def orthanc(folder: Path, node_port: int, ae_title: str = "ORTHANC") -> Iterator[Orthanc]:
+    """Run Orthanc, with the node as a modality that it knows."""
+    folder.mkdir(parents=True)
+    peer, http_port = tps(free_port(), ae_title), free_port()
+    settings: Mapping[str, Any] = {
+        "Name": "test",
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "index"),
+        "Plugins": [],
+        "HttpPort": http_port,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomAet": ae_title,
+        "DicomPort": peer.port,
+        "DicomCheckCalledAet": True,
+        "DicomModalities": {"node": [AE_TITLE, LOOPBACK, node_port]},
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with _process(["Orthanc", str(folder / "orthanc.json")], folder / "orthanc.log"):
+        wait_until(lambda: _listens(peer.port) and _listens(http_port), START_S, (folder / "orthanc.log").read_text)
+        yield Orthanc(peer, http_port)
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -24,7 +24,7 @@ from segmentation.device import choose_device, describe_device
 from segmentation.errors import NotThisModelError, SegmentationError, SeriesError
 from segmentation.golden import check_golden_case
 from segmentation.predict import Predictor, load_predictor
-from segmentation.rtstruct import StructureSetIdentity
+from segmentation.structure_set_identity import StructureSetIdentity
 
 Answer = dict[str, Any]
 FAILURE_CODE = 70  # of BSD's sysexits: the process cannot be trusted any more and asks to be replaced

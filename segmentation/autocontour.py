@@ -11,8 +11,9 @@ from segmentation.durable import write_whole
 from segmentation.errors import SeriesError
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
-from segmentation.rtstruct import StructureSetIdentity, build_structure_set, encode_structure_set
+from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.rtstruct_check import verify_structure_set
+from segmentation.structure_set_identity import StructureSetIdentity
 
 Progress = Callable[[float], None]
 

@@ -1,7 +1,7 @@
 """A folder of CT in, a structure set out, without a network or a ledger."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pydicom.errors import InvalidDicomError
 from dicomnode import __version__
 from dicomnode.errors import NodeError, NotFound
 from dicomnode.examination import SETTINGS
-from dicomnode.identity import structure_set_label, structure_set_series_uid, structure_set_uid
+from dicomnode.identity import derived_uid, structure_set_label, structure_set_series_uid, structure_set_uid
 from dicomnode.models import Model
 from dicomnode.series import content_digest
 from segmentation.autocontour import WrittenStructureSet, contour_files, write_structure_set
@@ -19,11 +19,13 @@ from segmentation.bundle import sha256_of
 from segmentation.contouring import Contouring
 from segmentation.ct import read_ct_series
 from segmentation.ct_header import parse_slice_header, read_headers
+from segmentation.durable import written_whole
 from segmentation.errors import SeriesError
 from segmentation.picture import draw_contours
 from segmentation.predict import load_predictor
-from segmentation.rtstruct import StructureSetIdentity
+from segmentation.seg import build_segmentation
 from segmentation.series_check import CT_IMAGE_STORAGE, check_series
+from segmentation.structure_set_identity import StructureSetIdentity
 
 Progress = Callable[[float], None]
 
@@ -90,6 +92,7 @@ def segment(
     device: str = "auto",
     insist: bool = False,
     picture: Path | None = None,
+    segmentation: Path | None = None,
     progress: Progress | None = None,
 ) -> Segmented:
     """Contour a CT series and write its structure set.
@@ -101,6 +104,7 @@ def segment(
         device: on which the model runs.
         insist: contour although no head and neck is found.
         picture: a PNG of the contours on slices, if wanted.
+        segmentation: a DICOM Segmentation of the same organs, if wanted.
         progress: told of the share that is done.
 
     Raises:
@@ -131,6 +135,27 @@ def segment(
         written = write_structure_set(paths, contouring, identity, out)
         if picture is not None:
             draw_contours(read_ct_series(paths), dcmread(out), picture)
+        if segmentation is not None:
+            write_segmentation(paths, contouring, identity, segmentation)
     except OSError as error:
         raise NodeError(f"{error.filename or out} cannot be written: {error.strerror}") from error
     return Segmented(contouring, written, len(paths))
+
+
+def write_segmentation(
+    paths: Sequence[Path], contouring: Contouring, identity: StructureSetIdentity, out: Path
+) -> None:
+    """Write organs as a DICOM Segmentation under UIDs of its own, derived from the structure set's.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    uid = derived_uid("segmentation", identity.sop_instance_uid)
+    own = replace(
+        identity,
+        sop_instance_uid=uid,
+        series_instance_uid=structure_set_series_uid(uid),
+        series_description="AI OAR SEG - UNREVIEWED",
+    )
+    with written_whole(out) as file:
+        build_segmentation(contouring.organs, read_ct_series(paths).headers, own).save_as(file)

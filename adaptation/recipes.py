@@ -51,12 +51,16 @@ class Recipe:
 
 
 # Half of the smallest of a population, so that what is left of a fragment is not taken for an organ.
-LARGE = {"Brainstem": 3.0, "SpinalCord": 2.0, "Bone_Mandible": 10.0, "Parotid_L": 2.5, "Parotid_R": 2.5}
+LARGE = {"Brainstem": 1.0, "SpinalCord": 2.0, "Bone_Mandible": 10.0, "Parotid_L": 2.5, "Parotid_R": 2.5}
 # A lens is three slices high, a nerve two: smoothing along the slices would take them away.
 FINE = {"Pituitary": 0.05, "Lens_L": 0.02, "Lens_R": 0.02, "OpticNrv_L": 0.1, "OpticNrv_R": 0.1}
 LOBES = {"Lobe_Temporal_L": 15.0, "Lobe_Temporal_R": 15.0}
+PARTS = {"Bone_Mandible": 0.08, "SpinalCord": 0.08}  # what a streak of metal, or a slice that is unclear, may cut
 ALL_POSTPROCESSING = {
-    **{organ: PostProcessing(min_cm3=cm3) for organ, cm3 in {**LARGE, **LOBES}.items()},
+    **{
+        organ: PostProcessing(min_cm3=cm3, part_share=PARTS.get(organ, 1.0))
+        for organ, cm3 in {**LARGE, **LOBES}.items()
+    },
     **{organ: PostProcessing(min_cm3=cm3, smoothing_slices=0.0) for organ, cm3 in FINE.items()},
 }
 
@@ -81,7 +85,7 @@ STARTER = Recipe(
     preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
     variation=Variation(crop=64, slices=12),
     training=Training(
-        steps=1400, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+        steps=1800, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
     ),
     unseen_share=0.16,
     tuning_share=0.05,

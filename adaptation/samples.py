@@ -20,6 +20,8 @@ from segmentation.preprocess import AIR_HU, NetworkGrid, body_box, with_context
 from segmentation.structures import MIRRORED
 
 CAUDAL_OPEN = ("SpinalCord",)  # goes on below where somebody stopped to draw: no background there
+NEAR_SHARE = 0.6  # of the slices that are chosen for an organ
+BEYOND = 14  # slices; 35 mm on the starter's grid, half a brainstem
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ class Sampler:
         if choices and rng.random() < self.variation.organ_share:
             number, index = choices[int(rng.integers(len(choices)))]
             case = self.cases[number]
-            index = int(np.clip(index + rng.integers(-2, 3), 0, len(case.hu) - 1))
+            # Slices beyond an organ show where it ends: near ones are hard, far ones must not be forgotten.
+            reach = 2 if rng.random() < NEAR_SHARE else BEYOND
+            index = int(np.clip(index + rng.integers(-reach, reach + 1), 0, len(case.hu) - 1))
         else:
             case = self.cases[int(rng.integers(len(self.cases)))]
             index = int(rng.integers(len(case.hu)))

@@ -55,8 +55,8 @@ def draw_organs(
     middle = midline(smooth, chosen)
     drawn = {}
     for organ, values in smooth.items():
-        part = main_part(values >= chosen[organ].threshold, values, organ, middle)
-        if part is not None and (found := enlarged(values, part, grid, chosen[organ].threshold)) is not None:
+        part = main_part(values >= chosen[organ].threshold, values, organ, middle, chosen[organ].part_share)
+        if part is not None and (found := enlarged(values, part, grid, chosen[organ])) is not None:
             drawn[organ] = found
     part_overlaps(drawn)
     return {
@@ -83,11 +83,12 @@ def midline(probabilities: Mapping[str, NDArray[np.float32]], settings: Mapping[
 
 
 def main_part(
-    mask: NDArray[np.bool_], values: NDArray[np.float32], organ: str, middle: float
+    mask: NDArray[np.bool_], values: NDArray[np.float32], organ: str, middle: float, share: float
 ) -> NDArray[np.bool_] | None:
-    """Return the connected part that is most of the organ, on its own side; None where there is none.
+    """Return the connected part that is most of the organ, on its own side, and parts that weigh a share of it.
 
-    Parts that touch at a corner are one: a thin organ on a coarse grid hangs together by corners.
+    None where there is nothing on that side. Parts that touch at a corner are one: a thin organ on a coarse grid hangs
+    together by corners.
     """
     labels, count = ndimage.label(mask, np.ones((3, 3, 3), dtype=np.bool_))
     if not count:
@@ -100,11 +101,14 @@ def main_part(
         columns = np.asarray(ndimage.mean(across, labels, numbers))
         # Columns grow to the patient's left.
         weights = np.where(columns > middle if side == "L" else columns < middle, weights, 0.0)
-    best = int(weights.argmax())
-    return np.asarray(labels == best + 1) if weights[best] > 0 else None
+    if not weights.max() > 0:
+        return None
+    return np.asarray(np.isin(labels, numbers[weights >= share * weights.max()]))
 
 
-def enlarged(values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, threshold: float) -> Drawn | None:
+def enlarged(
+    values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, settings: PostProcessing
+) -> Drawn | None:
     """Return a part at the CT's resolution, holes closed; None where nothing of it is left there."""
     indices = [np.flatnonzero(part.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     first, second, third = (
@@ -117,11 +121,12 @@ def enlarged(values: NDArray[np.float32], part: NDArray[np.bool_], grid: Network
     if not probability.size:
         return None
     probability = np.clip(probability, 0, 1)  # cubic interpolation swings a little beyond the values
-    labels, count = ndimage.label(probability >= threshold)
+    labels, count = ndimage.label(probability >= settings.threshold)
     if not count:
         return None
-    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
-    return Drawn(place, probability, np.asarray(ndimage.binary_fill_holes(labels == largest)))
+    sizes = np.bincount(labels.ravel())[1:]
+    kept = np.isin(labels, 1 + np.flatnonzero(sizes >= settings.part_share * sizes.max()))
+    return Drawn(place, probability, np.asarray(ndimage.binary_fill_holes(kept)))
 
 
 def part_overlaps(drawn: Mapping[str, Drawn]) -> None:

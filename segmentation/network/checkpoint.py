@@ -15,6 +15,7 @@ from segmentation.bundle import MANIFEST, WEIGHTS, Manifest, sha256_of, verify_b
 from segmentation.errors import BundleError
 from segmentation.network.segmenter import Segmenter
 
+READABLE = 0o644  # safetensors writes for the owner alone; the service runs as another user
 STAGES = {"conv1.": "conv1.conv.", "bn1.": "conv1.bn."} | {f"layer{n}.": f"conv{n + 1}." for n in range(1, 5)}
 """How torchvision names the parts of a ResNet, and how we do; within a bottleneck the names are the same."""
 
@@ -82,6 +83,7 @@ def write_bundle(folder: Path, manifest: Manifest, weights: Mapping[str, Tensor]
         wanted = Segmenter(manifest.variant, len(manifest.organs)).state_dict()
     check_tensors(wanted, short, folder.name)
     save_file(short, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(READABLE)
     complete = manifest.model_copy(update={"sha256": {WEIGHTS: sha256_of(folder / WEIGHTS)}})
     (folder / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return complete

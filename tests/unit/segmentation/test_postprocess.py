@@ -45,6 +45,15 @@ def test_island_is_removed():
     assert np.array_equal(draw({"Brainstem": main + island})["Brainstem"].full(), main > 0.5)
 
 
+def test_parts_that_weigh_enough_are_kept():
+    """A mandible that a streak of metal has cut is still the whole mandible."""
+    left, right = block((3, 8), (10, 20), (20, 24)), block((3, 8), (10, 20), (27, 30))
+
+    drawn = draw({"Bone_Mandible": left + right}, settings=PostProcessing(smoothing_slices=0, part_share=0.1))
+
+    assert np.array_equal(drawn["Bone_Mandible"].full(), left + right > 0.5)
+
+
 def test_hole_is_closed():
     """What is enclosed by an organ is the organ."""
     probability = block((3, 8), (10, 20), (20, 30))

@@ -1,4 +1,4 @@
-"""A canary patient goes through everything, good and bad, at DEBUG: nothing but the DICOM files themselves knows them."""
+"""A canary patient goes through everything, good and bad, at DEBUG: nothing but the DICOM files knows them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +78,7 @@ def other(series: list[Dataset], number: int, **header: object) -> list[Dataset]
 
 
 def odd(folder: Path) -> tuple[str, list[Path]]:
-    """Return the UID and the files of a series of two patients, in whose dates stands a name, as no library likes it."""
+    """Return UID and files of a series of two patients, in whose dates stands a name, as no library likes it."""
     series = other(marked_series(1, slices=20, header=CANARY), 4, InstitutionName=NAME, ImageComments=NAME)
     paths = write_series(with_one_changed(series, 3, {"PatientID": f"{IDENTITY}-other"}), folder)
     for path in paths:

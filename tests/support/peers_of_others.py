@@ -1,4 +1,4 @@
-"""Real peers of other makers as processes: dcmtk's storescp and Orthanc, on free loopback ports, in temporary folders."""
+"""Real peers of other makers as processes: dcmtk's storescp and Orthanc, on free ports, in temporary folders."""
 
 import json
 import os

@@ -10,7 +10,9 @@ from segmentation.lint_subject import Subject, elements_of, places, raw_bytes, t
 
 LONGEST_DS = 16  # bytes, PS3.5 6.2
 LONGEST_EXPLICIT = 65534  # bytes of a value with a 16-bit length, PS3.5 7.1.2
+TOO_LONG = re.compile(rb"[^\\]{%d}" % (LONGEST_DS + 1))
 DECIMAL = re.compile(rb" *[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
+PLAIN = re.compile(rb"(-?\d+(\.\d+)?\\)*-?\d+(\.\d+)? ?", re.ASCII)  # what nearly all are, seen at one look
 INTERPRETED_TYPES = frozenset(
     {  # PS3.3 C.8.8.8.1, with OAR and DEVICE of the newer editions (CP-2343)
         *("EXTERNAL", "PTV", "CTV", "GTV", "TREATED_VOLUME", "IRRAD_VOLUME", "OAR", "BOLUS", "AVOIDANCE", "ORGAN"),
@@ -26,7 +28,7 @@ REVIEW = ("ReviewDate", "ReviewTime", "ReviewerName")
 
 def _ds_length(subject: Subject) -> Iterator[Fault]:
     for path, vr, value in elements_of(subject.ds):
-        if vr == "DS" and len(value) > LONGEST_DS:
+        if vr == "DS" and TOO_LONG.search(value):
             lengths = [len(part.rstrip(b" \0")) for part in value.split(b"\\")]
             long = sum(length > LONGEST_DS for length in lengths)
             if long:
@@ -36,7 +38,7 @@ def _ds_length(subject: Subject) -> Iterator[Fault]:
 
 def _ds_text(subject: Subject) -> Iterator[Fault]:
     for path, vr, value in elements_of(subject.ds):
-        if vr == "DS":
+        if vr == "DS" and not PLAIN.fullmatch(value):
             parts = value.rstrip(b"\0").split(b"\\")
             bad = sum(not DECIMAL.fullmatch(part) for part in parts if part.strip())
             if bad:

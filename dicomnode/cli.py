@@ -17,6 +17,7 @@ from rich.table import Table
 from adaptation.errors import AdaptationError
 from dicomnode import __version__
 from dicomnode.cli_operator import OPERATOR_APPS
+from dicomnode.cli_structures import structures_app
 from dicomnode.errors import NodeError
 from dicomnode.terminal import (
     CONFIGURATION_FILE,
@@ -39,7 +40,7 @@ app = typer.Typer(
     add_completion=False,
 )
 rules_app = typer.Typer(help="What an instance is for.", no_args_is_help=True)
-for name, sub in {**OPERATOR_APPS, "rules": rules_app}.items():
+for name, sub in {**OPERATOR_APPS, "rules": rules_app, "structures": structures_app}.items():
     app.add_typer(sub, name=name)
 
 

@@ -1,0 +1,115 @@
+"""The part of the command line that looks at structure sets: what they hold, and their way to masks and back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dicomnode.errors import NodeError
+from dicomnode.terminal import AsJson, print_json, say
+
+NAMES_FILE = Path("/etc/dicomnode/structures.toml")
+REASONS_SHOWN = 3  # of a ROI on the terminal; `--json` has all
+
+structures_app = typer.Typer(
+    help="Structure sets: what they hold, and their way to masks and back.", no_args_is_help=True
+)
+
+StructureSet = Annotated[Path, typer.Argument(metavar="FILE", help="A structure set (RTSTRUCT).")]
+CtFolder = Annotated[Path, typer.Option("--ct", help="Folder with the CT series.")]
+Series = Annotated[str, typer.Option(help="Series Instance UID, where the folder has several.")]
+NamesFile = Annotated[Path | None, typer.Option("--names", help=f"The site's names; else {NAMES_FILE} if it is there.")]
+
+
+def shortened(reasons: Sequence[str]) -> str:
+    """Return the first reasons, and how many more there are."""
+    more = len(reasons) - REASONS_SHOWN
+    return "; ".join([*reasons[:REASONS_SHOWN], *([f"and {more} more reasons"] if more > 0 else [])])
+
+
+@structures_app.command("show")
+def structures_show(file: StructureSet, names: NamesFile = None, as_json: AsJson = False) -> None:
+    """Show the ROIs of a structure set, the organs that they are, their volumes, and whether it is approved."""
+    from dicomnode.commands.structures import as_json as view_json
+    from dicomnode.commands.structures import show_structure_set
+    from dicomnode.structure_settings import structure_settings
+
+    view = show_structure_set(file, structure_settings(names, NAMES_FILE))
+    if as_json:
+        print_json(view_json(view))
+        return
+    table = Table("no.", "ROI", "type", "organ", "contours", "cm³ from contours", "remarks")
+    for roi in view.rois:
+        volume = "" if roi.volume_cm3 is None else f"{roi.volume_cm3:.2f}"
+        remarks = [escape(roi.why_no_organ), escape(roi.why_no_volume)]
+        name, kind = escape(roi.name), escape(roi.interpreted_type)
+        row = (str(roi.number), name, kind, roi.organ or "", str(roi.contours), volume)
+        table.add_row(*row, "\n".join(filter(None, remarks)))
+    say(table)
+    verdict = "approved" if view.approval.is_approved else "not approved"
+    say(f"{view.label or 'no label'}: {verdict}: {view.approval.reason}", markup=False)
+
+
+@structures_app.command("mask")
+def structures_mask(
+    file: StructureSet,
+    ct: CtFolder,
+    to: Annotated[Path, typer.Option("-o", "--out", help="The masks to write: a compressed NumPy archive (.npz).")],
+    roi: Annotated[list[str] | None, typer.Option(help="Name of a ROI; may be given again. Else all.")] = None,
+    series: Series = "",
+    as_json: AsJson = False,
+) -> None:
+    """Fill the contours of a structure set on its CT."""
+    from dicomnode.commands.structure_masks import as_json as outcome_json
+    from dicomnode.commands.structure_masks import write_masks
+
+    outcome = write_masks(file, ct, to, names=roi or (), series=series)
+    if as_json:
+        print_json(outcome_json(outcome))
+    else:
+        table = Table("no.", "ROI", "contours", "voxels", "cm³", "remarks")
+        for one in outcome.rois:
+            sizes = (str(one.voxels), f"{one.volume_cm3:.2f}") if one.voxels else ("", "")
+            left_out = f"[red]left out[/]: {escape(shortened(one.reasons))}" if one.reasons else ""
+            number = "" if one.number is None else str(one.number)
+            remarks = filter(None, [left_out, escape(shortened(one.notes))])
+            table.add_row(number, escape(one.name), str(one.contours), *sizes, "\n".join(remarks))
+        say(table)
+    if outcome.written is None:
+        raise NodeError(f"no ROI of {file} became a mask: nothing was written")
+    if not as_json:
+        say(f"{outcome.written} is written", markup=False)
+
+
+@structures_app.command("from-mask")
+def structures_from_mask(
+    masks: Annotated[Path, typer.Argument(metavar="MASKS", help="Masks as `structures mask` writes them.")],
+    ct: CtFolder,
+    to: Annotated[Path, typer.Option("-o", "--out", help="The RTSTRUCT to write.")],
+    profile: Annotated[str, typer.Option(help="exact: on the edges of voxels; clinical: smoother.")] = "exact",
+    names: NamesFile = None,
+    series: Series = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a structure set of masks; it is read back, and nothing is written if a voxel differs."""
+    from dicomnode.commands.structure_masks import as_json as outcome_json
+    from dicomnode.commands.structure_masks import write_structure_set_of_masks
+    from dicomnode.structure_settings import structure_settings
+
+    settings = structure_settings(names, NAMES_FILE)
+    outcome = write_structure_set_of_masks(masks, ct, to, settings, profile=profile, series=series)
+    if as_json:
+        print_json(outcome_json(outcome))
+    else:
+        table = Table("mask", "organ", "voxels", "cm³", "remarks")
+        for one in outcome.rois:
+            row = (escape(one.name), one.organ, str(one.voxels), f"{one.volume_cm3:.2f}")
+            table.add_row(*row, f"[red]left out[/]: {escape(shortened(one.reasons))}" if one.reasons else "")
+        say(table)
+    if outcome.written is None:
+        raise NodeError(f"no mask of {masks} is one of an organ: nothing was written")
+    if not as_json:
+        say(f"{outcome.written} is written. Unreviewed.", markup=False)

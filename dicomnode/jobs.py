@@ -218,7 +218,7 @@ class Jobs:
 
     def _refused(self, record: SeriesRecord, reasons: Sequence[str]) -> None:
         name = self._pseudonyms.of(record.series_instance_uid)
-        self._ledger.hold(record.id, reasons)
+        self._ledger.refuse(record.id, record.generation, reasons)
         log.warning("a series is held", series=name, reasons=list(reasons))
         self._ledger.raise_alarm("held", f"series {name} is held: {'; '.join(reasons)}", name)
 

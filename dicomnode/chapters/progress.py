@@ -69,9 +69,24 @@ class Progress(Page):
             self._order(connection, ContouringOrder(series_id, generation))
         return record
 
-    def fail(self, series_id: int, generation: int, reason: str) -> None:
-        """Remember that contouring this generation failed, unless a newer one is on its way."""
+    def refuse(self, series_id: int, generation: int, reasons: Iterable[str]) -> None:
+        """Hold a series that contouring this generation refused, unless something newer is on its way."""
         with self._begin() as connection:
-            record = self._series(connection, series_id)
-            if record.generation == generation and record.state is State.COMPLETE:
-                self._move(connection, series_id, State.FAILED, reasons=[reason])
+            self._end_contouring(connection, series_id, generation, State.HELD, released=False, reasons=list(reasons))
+
+    def fail(self, series_id: int, generation: int, reason: str) -> None:
+        """Remember that contouring this generation failed, unless something newer is on its way."""
+        with self._begin() as connection:
+            self._end_contouring(connection, series_id, generation, State.FAILED, reasons=[reason])
+
+    def _end_contouring(
+        self, connection: sa.Connection, series_id: int, generation: int, to: State, **values: object
+    ) -> None:
+        record = self._series(connection, series_id)
+        if record.generation != generation:
+            return
+        if record.state is State.COMPLETE:
+            self._move(connection, series_id, to, **values)
+        elif record.state is State.RECEIVING and record.before is State.COMPLETE:
+            # Slices came meanwhile. They must still be looked at; where they bring nothing new, it settles here.
+            connection.execute(sa.update(series).where(series.c.id == series_id).values(before=to, **values))

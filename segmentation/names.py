@@ -183,23 +183,24 @@ VOCABULARY = ORGAN_WORDS | SIDES.keys() | FILLERS | MARKS.keys()
 
 @lru_cache(maxsize=4096)
 def _readings(word: str) -> Readings:
-    """Return the ways to read a word: as itself if it is known, else as known words that were written as one."""
+    """Return the plainest ways to read a word: as itself if it is known, else as known words written as one."""
     if word in VOCABULARY:
         return ((word,),)
     if len(word) > LONGEST_NAME:
         return ()
-    # Up to each place, the ways to cut what stands before it; never more than make the whole unreadable anyway.
+    # Up to each place, the plainest ways to cut what stands before it: effort adds up, so no better whole is lost.
     cuts: list[list[tuple[str, ...]]] = [[()], *([] for _ in word)]
     for end in range(1, len(word) + 1):
-        for start in range(end):
-            if cuts[start] and word[start:end] in VOCABULARY:
-                cuts[end] += [(*before, word[start:end]) for before in cuts[start]]
-        cuts[end] = cuts[end][:MOST_READINGS]
-    return tuple(parts for parts in cuts[-1] if _lone_letters(parts) <= MOST_LONE_LETTERS)
+        starts = [start for start in range(end) if cuts[start] and word[start:end] in VOCABULARY]
+        ways = [(*before, word[start:end]) for start in starts for before in cuts[start]]
+        plainest = min(map(_effort, ways), default=None)
+        cuts[end] = [parts for parts in ways if _effort(parts) == plainest][:MOST_READINGS]
+    return tuple(parts for parts in cuts[-1] if _effort(parts)[0] <= MOST_LONE_LETTERS)
 
 
-def _lone_letters(parts: Sequence[str]) -> int:
-    return sum(len(part) == 1 and part.isascii() for part in parts)
+def _effort(parts: Sequence[str]) -> tuple[int, int]:
+    """Return how far-fetched a reading is, by its lone letters and its words: a gland is no "g", "l" and "and"."""
+    return sum(len(part) == 1 and part.isascii() for part in parts), len(parts)
 
 
 def _meaning(words: Sequence[str]) -> Match:

@@ -119,6 +119,8 @@ def test_tg263_names_mean_themselves(organ):
         ("BRAINSTEM_", "Brainstem"),
         ("Lt Parotid", "Parotid_L"),
         ("RParotid", "Parotid_R"),
+        ("ParotidGland_L", "Parotid_L"),
+        ("LTPAROTIDGLAND", "Parotid_L"),
         ("L  lens", "Lens_L"),
         ("Optic-Nerve-Rt", "OpticNrv_R"),
         ("Tronc cérébral", "Brainstem"),

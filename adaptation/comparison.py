@@ -150,3 +150,9 @@ def on_common_box(one: OrganMask, other: OrganMask) -> tuple[NDArray[np.bool_], 
         whole[tuple(slice(a, a + n) for a, n in zip(begin, organ.mask.shape, strict=True))] = organ.mask
         placed.append(whole)
     return placed[0], placed[1]
+
+
+def worst_slice(one: OrganMask, other: OrganMask) -> int:
+    """Return the slice of the CT on which most pixels are in one of two masks only."""
+    first, second = on_common_box(one, other)
+    return int((first ^ second).sum(axis=(1, 2)).argmax()) + min(one.start[0], other.start[0])

@@ -12,6 +12,7 @@ from dicomnode.errors import NodeError
 from dicomnode.terminal import AsJson, print_json, say
 
 NAMES_FILE = Path("/etc/dicomnode/structures.toml")
+EXIT_ATTENTION = 3  # as of `check`: done, and something needs a person
 REASONS_SHOWN = 3  # of a ROI on the terminal; `--json` has all
 
 structures_app = typer.Typer(
@@ -113,3 +114,61 @@ def structures_from_mask(
         raise NodeError(f"no mask of {masks} is one of an organ: nothing was written")
     if not as_json:
         say(f"{outcome.written} is written. Unreviewed.", markup=False)
+
+
+@structures_app.command("lint")
+def structures_lint(
+    file: StructureSet,
+    ct: Annotated[Path | None, typer.Option("--ct", help="Folder with the CT series, to hold it against.")] = None,
+    tps: Annotated[
+        str, typer.Option(help="eclipse, raystation, monaco, pinnacle or mim: say what it makes of it.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Show every finding, not the first of each rule.")] = False,
+    series: Series = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say everything that is wrong with a structure set, by the rules of docs/lint.md; exit code 3 for an error."""
+    from dicomnode.commands.lint import as_json as findings_json
+    from dicomnode.commands.lint import counts, first_of_each_rule, has_error, lint
+
+    findings = lint(file, ct, tps=tps, series=series)
+    if as_json:
+        print_json(findings_json(findings))
+    else:
+        for finding, more in [(each, 0) for each in findings] if everything else first_of_each_rule(findings):
+            say(f"{finding.severity} {finding.rule}: {finding.path}", markup=False)
+            say(f"    {finding.text} [{finding.source}]", markup=False)
+            if more:
+                say(f"    and {more} more of {finding.rule}: --all", markup=False)
+        say(counts(findings))
+    if has_error(findings):
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+@structures_app.command("compare")
+def structures_compare(
+    one: Annotated[Path, typer.Argument(metavar="A", help="A structure set, as the node's.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="Another, as the physician's.")],
+    ct: CtFolder,
+    tolerance: Annotated[list[float] | None, typer.Option(help="Of the surface DSC, mm; may be given again.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="A PNG of each organ where the two differ most.")] = None,
+    series: Series = "",
+    as_json: AsJson = False,
+) -> None:
+    """Compare two structure sets on their CT, organ by organ; docs/compare.md says how it is measured."""
+    from dicomnode.commands.compare import as_json as comparison_json
+    from dicomnode.commands.compare import compare, table_of
+
+    compared = compare(one, other, ct, tolerances_mm=tolerance or (), picture=picture, series=series)
+    if as_json:
+        print_json(comparison_json(compared))
+        return
+    head, rows = table_of(compared)
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    say(table)
+    for left in compared.left_out:
+        say(f"{left.side}: {left.name} was left out: {shortened(left.reasons)}", markup=False)
+    if picture is not None:
+        say(f"{picture} is written", markup=False)

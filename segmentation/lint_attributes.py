@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydicom.tag import Tag
 
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import Subject, elements_of, places, raw_bytes, text_of
+from segmentation.lint_subject import Subject, places, raw_bytes, text_of
 
 LONGEST_DS = 16  # bytes, PS3.5 6.2
 LONGEST_EXPLICIT = 65534  # bytes of a value with a 16-bit length, PS3.5 7.1.2
@@ -27,7 +27,7 @@ REVIEW = ("ReviewDate", "ReviewTime", "ReviewerName")
 
 
 def _ds_length(subject: Subject) -> Iterator[Fault]:
-    for path, vr, value in elements_of(subject.ds):
+    for path, vr, value in subject.elements:
         if vr == "DS" and TOO_LONG.search(value):
             lengths = [len(part.rstrip(b" \0")) for part in value.split(b"\\")]
             long = sum(length > LONGEST_DS for length in lengths)
@@ -37,7 +37,7 @@ def _ds_length(subject: Subject) -> Iterator[Fault]:
 
 
 def _ds_text(subject: Subject) -> Iterator[Fault]:
-    for path, vr, value in elements_of(subject.ds):
+    for path, vr, value in subject.elements:
         if vr == "DS" and not PLAIN.fullmatch(value):
             parts = value.rstrip(b"\0").split(b"\\")
             bad = sum(not DECIMAL.fullmatch(part) for part in parts if part.strip())
@@ -46,7 +46,7 @@ def _ds_text(subject: Subject) -> Iterator[Fault]:
 
 
 def _even(subject: Subject) -> Iterator[Fault]:
-    for path, vr, value in elements_of(subject.ds):
+    for path, vr, value in subject.elements:
         if vr != "SQ" and len(value) % 2:
             yield path, f"The value is {len(value)} bytes long, an odd number."
 

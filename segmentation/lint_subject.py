@@ -1,5 +1,6 @@
 """What the rules of the lint look at: a structure set and its CT, every value as it is written in the file (pure)."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,10 @@ DELIMITERS = {
     0x5E,
     0x3D,
 }  # backslash ^ = after which a value in ISO 2022 is in its first character set again, PS3.5 6.1.2.5.3
+DAMAGED = (  # what pydicom raises
+    *(AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError),
+    *(OSError, struct.error),
+)
 FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 
 
@@ -168,12 +173,14 @@ class Subject:
     Args:
         ds: the structure set.
         encodings: its character sets, as Python names them.
+        elements: path, VR and encoded value of every attribute of the Standard, as from `elements_of`.
         contours: the contours of each item of the ROI Contour Sequence.
         ct: None where only the structure set is looked at.
     """
 
     ds: Dataset
     encodings: tuple[str, ...]
+    elements: tuple[tuple[str, str, bytes], ...]
     contours: tuple[tuple[Contour, ...], ...]
     ct: Ct | None
 
@@ -195,8 +202,11 @@ def read_subject(content: bytes, headers: Sequence[Dataset] = ()) -> Subject:
     """
     try:
         ds = dcmread(BytesIO(content))
+        elements = tuple(elements_of(ds))  # all sequences are read here, so that a damaged one is found here
     except (InvalidDicomError, EOFError) as error:
-        raise StructureSetError("this is no DICOM file") from error
+        raise StructureSetError("this is no DICOM file, or is cut off") from error
+    except DAMAGED as error:
+        raise StructureSetError(f"the file is damaged: {type(error).__name__} while it was read") from error
     if text_of(ds, "Modality") != "RTSTRUCT":
         raise StructureSetError(f"the modality is {text_of(ds, 'Modality') or 'missing'}, not RTSTRUCT")
     contours = tuple(
@@ -206,7 +216,7 @@ def read_subject(content: bytes, headers: Sequence[Dataset] = ()) -> Subject:
         )
         for position, drawn in enumerate(items_of(ds, "ROIContourSequence"))
     )
-    return Subject(ds, tuple(encodings_of(ds)), contours, _read_ct(headers) if headers else None)
+    return Subject(ds, tuple(encodings_of(ds)), elements, contours, _read_ct(headers) if headers else None)
 
 
 def _read_contour(item: Dataset, path: str) -> Contour:

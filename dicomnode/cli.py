@@ -4,7 +4,9 @@ Exit codes: 0 done; 1 what was asked could not be done, and a sentence says why;
 and something needs a person (a verdict of `check` that is not good); 130 interrupted.
 """
 
+import logging
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -19,6 +21,7 @@ from dicomnode import __version__
 from dicomnode.cli_operator import OPERATOR_APPS
 from dicomnode.cli_structures import structures_app
 from dicomnode.errors import NodeError
+from dicomnode.log import Pseudonyms, set_logging_up
 from dicomnode.terminal import (
     CONFIGURATION_FILE,
     AsJson,
@@ -57,6 +60,9 @@ def choose(
 
 def main() -> None:
     """Run the command line."""
+    # Libraries quote values of a data set in their warnings; here, too, only that there was one is said.
+    set_logging_up("console", "WARNING", Pseudonyms(secrets.token_bytes()))
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what it says of a failure, the sentence says too
     try:
         app(prog_name="dicomnode")
     except (NodeError, SegmentationError, AdaptationError) as error:
@@ -118,6 +124,7 @@ def segment(
     series: Annotated[str, typer.Option(help="Series Instance UID, where the folder has several.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     picture: Annotated[Path | None, typer.Option(help="A PNG of the contours on slices.")] = None,
+    seg: Annotated[Path | None, typer.Option(help="A DICOM Segmentation of the same organs.")] = None,
     insist: Annotated[
         bool, typer.Option("--insist", help="Contour although an operator would be asked first.")
     ] = False,
@@ -141,6 +148,7 @@ def segment(
             device=device,
             insist=insist,
             picture=picture,
+            segmentation=seg,
             progress=lambda share: bar.update(task, completed=share),
         )
     contouring, written = done.contouring, done.written

@@ -44,7 +44,7 @@ from segmentation.rtstruct_reader import read_structure_set
 SEED = 4711  # a phantom that the model was not trained on
 QUIET_S = 2.0
 START_S = 60.0
-CONTOUR_S = 150.0
+CONTOUR_S = 900.0  # a machine that is busy with other work must not fail
 LOOPBACK = "127.0.0.1"
 
 Say = Callable[[str], None]

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from dicomnode.errors import NodeError
 from dicomnode.terminal import AsJson, print_json, say
@@ -157,17 +158,21 @@ def structures_compare(
 ) -> None:
     """Compare two structure sets on their CT, organ by organ; docs/compare.md says how it is measured."""
     from dicomnode.commands.compare import as_json as comparison_json
-    from dicomnode.commands.compare import compare, table_of
+    from dicomnode.commands.compare import compare, remarks_of, table_of
 
     compared = compare(one, other, ct, tolerances_mm=tolerance or (), picture=picture, series=series)
     if as_json:
         print_json(comparison_json(compared))
         return
     head, rows = table_of(compared)
-    table = Table(*head)
+    columns = [Column(name, no_wrap=True) for name in head[:1]]
+    columns += [Column(name, justify="right", min_width=5) for name in head[1:]]
+    table = Table(*columns, box=SIMPLE, pad_edge=False, collapse_padding=True)
     for row in rows:
         table.add_row(*map(escape, row))
     say(table)
+    for remark in remarks_of(compared):
+        say(remark, markup=False)
     for left in compared.left_out:
         say(f"{left.side}: {left.name} was left out: {shortened(left.reasons)}", markup=False)
     if picture is not None:

@@ -58,7 +58,7 @@ def draw_comparison(ct: CtSeries, structure_sets: tuple[Dataset, Dataset], panel
         }
         axes = figure.add_subplot(rows, columns, place)
         draw_slice(axes, ct, panel.slice_index, rings, colours=COLOURS, frame=_frame([*rings["A"], *rings["B"]]))
-        axes.set_title(f"{panel.title}\n{axes.get_title()}", color="white", fontsize=9)
+        axes.set_title(f"{panel.title}, {axes.get_title()}", color="white", fontsize=9)
     handles = [Line2D([], [], color=colour, lw=2, label=side) for side, colour in COLOURS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, labelcolor="white", fontsize=9)
     figure.savefig(out, dpi=DOTS_PER_INCH)

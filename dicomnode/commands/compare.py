@@ -119,8 +119,8 @@ def as_json(compared: Compared) -> dict[str, Any]:
 def table_of(compared: Compared) -> tuple[list[str], list[list[str]]]:
     """Return the comparison as a table for a terminal: its head and its rows."""
     tolerances = list(compared.rows[0].surface_dsc) if compared.rows else []
-    head = ["organ", "A, cm³", "B, cm³", "A/B", "DSC", "HD95, mm"]
-    head += [*(f"surface DSC {tolerance:g} mm" for tolerance in tolerances), "added path, mm", "remarks"]
+    head = ["organ", "A cm³", "B cm³", "A/B", "DSC", "HD95 mm"]
+    head += [*(f"surf. DSC {tolerance:g} mm" for tolerance in tolerances), "added path mm"]
     rows = [
         [
             row.organ,
@@ -130,20 +130,24 @@ def table_of(compared: Compared) -> tuple[list[str], list[list[str]]]:
             _text(row.hd95_mm, 1),
             *(_text(row.surface_dsc[tolerance], 3) for tolerance in tolerances),
             _text(row.added_path_mm, 0),
-            "; ".join(filter(None, [row.note, *_other_names(row)])),
         ]
         for row in compared.rows
     ]
     return head, rows
 
 
+def remarks_of(compared: Compared) -> list[str]:
+    """Return what belongs to the table: names that are not the row's, and why a value is missing."""
+    remarks = []
+    for row in compared.rows:
+        names = [f"{side}: {name}" for side, name in zip("AB", row.names, strict=True) if name not in {"", row.organ}]
+        if said := "; ".join(filter(None, [row.note, *names])):
+            remarks.append(f"{row.organ}: {said}")
+    return remarks
+
+
 def _text(value: float, decimals: int) -> str:
     return "" if math.isnan(value) else f"{value:.{decimals}f}"
-
-
-def _other_names(row: OrganComparison) -> list[str]:
-    """Return the ROI names that are not the row's."""
-    return [f"{side}: {name}" for side, name in zip("AB", row.names, strict=True) if name not in {"", row.organ}]
 
 
 def _number(value: float) -> float | None:

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from pydicom import dcmread
 
 from dicomnode.cli_structures import structures_app
-from dicomnode.commands.compare import as_json, compare, table_of
+from dicomnode.commands.compare import as_json, compare, remarks_of, table_of
 from dicomnode.commands.lint import as_json as findings_json
 from dicomnode.commands.lint import counts, first_of_each_rule, has_error, lint
 from dicomnode.errors import NodeError, NotFound
@@ -198,10 +198,12 @@ def test_compare_says_it_on_the_terminal(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_the_table_names_what_is_called_otherwise(folder: Path) -> None:
-    """In the last column."""
-    head, rows = table_of(compare(folder / "a.dcm", folder / "b.dcm", folder / "ct"))
+    """Below the table, as why a value is missing."""
+    compared = compare(folder / "a.dcm", folder / "b.dcm", folder / "ct")
+
+    head, rows = table_of(compared)
 
     (brainstem,) = (row for row in rows if row[0] == "Brainstem")
-    assert head[:6] == ["organ", "A, cm³", "B, cm³", "A/B", "DSC", "HD95, mm"]
+    assert head[:6] == ["organ", "A cm³", "B cm³", "A/B", "DSC", "HD95 mm"]
     assert brainstem[3:6] == ["1.00", "1.000", "0.0"]
-    assert brainstem[-1] == "A: Tronc cérébral"
+    assert remarks_of(compared) == ["Brainstem: A: Tronc cérébral", "Bone_Mandible: not in A"]

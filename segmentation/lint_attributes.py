@@ -14,7 +14,7 @@ TOO_LONG = re.compile(rb"[^\\]{%d}" % (LONGEST_DS + 1))
 DECIMAL = re.compile(rb" *[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)? *", re.ASCII)
 PLAIN = re.compile(rb"(-?\d+(\.\d+)?\\)*-?\d+(\.\d+)? ?", re.ASCII)  # what nearly all are, seen at one look
 INTERPRETED_TYPES = frozenset(
-    {  # PS3.3 C.8.8.8.1, with OAR and DEVICE of the newer editions (CP-2343)
+    {  # PS3.3 C.8.8.8.1, with OAR of the newer editions and DEVICE of CP-2343
         *("EXTERNAL", "PTV", "CTV", "GTV", "TREATED_VOLUME", "IRRAD_VOLUME", "OAR", "BOLUS", "AVOIDANCE", "ORGAN"),
         *("MARKER", "REGISTRATION", "ISOCENTER", "CONTRAST_AGENT", "CAVITY", "BRACHY_CHANNEL", "BRACHY_ACCESSORY"),
         *("BRACHY_SRC_APP", "BRACHY_CHNL_SHLD", "SUPPORT", "FIXATION", "DOSE_REGION", "CONTROL"),

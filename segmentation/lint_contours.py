@@ -40,7 +40,7 @@ def _xor(subject: Subject) -> Iterator[Fault]:
     for contours in subject.contours:
         first = next((contour for contour in contours if contour.kind == "CLOSEDPLANAR_XOR"), None)
         if first is not None:
-            said = "The ROI's contours are of CLOSEDPLANAR_XOR, which readers older than 2019 pass over."
+            said = "The ROI's contours are of CLOSEDPLANAR_XOR, which some readers pass over in silence."
             yield f"{first.path}.ContourGeometricType", said
 
 
@@ -109,7 +109,7 @@ CONTOUR_RULES = (
     Rule(
         "xor",
         NOTE,
-        "PS3.3 C.8.8.6.3 (CP-1836); https://github.com/Sikerdebaard/dcmrtstruct2nii",
+        "PS3.3 C.8.8.6.3; https://github.com/Sikerdebaard/dcmrtstruct2nii",
         "A hole is a keyhole, which every reader knows.",
         _xor,
     ),

@@ -193,7 +193,7 @@ CT_RULES = (
     Rule(
         "ct-z-text",
         NOTE,
-        "PS3.3 C.7.6.2.1.1; readers that compare the text find no slice",
+        "PS3.3 C.8.8.6 asks for the plane only; a reader that looks a slice up by z finds it so",
         "z of an axial contour is the slice's, character by character.",
         _z_text,
     ),

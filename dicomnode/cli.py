@@ -24,6 +24,9 @@ from dicomnode.errors import NodeError
 from dicomnode.log import Pseudonyms, set_logging_up
 from dicomnode.terminal import (
     CONFIGURATION_FILE,
+    EXIT_ATTENTION,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
     AsJson,
     choose_configuration,
     configuration,
@@ -33,8 +36,6 @@ from dicomnode.terminal import (
     say,
 )
 from segmentation.errors import SegmentationError
-
-EXIT_FAILED, EXIT_ATTENTION, EXIT_INTERRUPTED = 1, 3, 130
 
 app = typer.Typer(
     help="Contours the organs at risk on head-and-neck CT. Not a medical device.",
@@ -131,7 +132,7 @@ def segment(
     as_json: AsJson = False,
 ) -> None:
     """Contour a folder of CT without a network."""
-    from dicomnode.commands.segment import find_ct_series, refuse_dishonest
+    from dicomnode.commands.ct_folder import find_ct_series, refuse_dishonest
     from dicomnode.commands.segment import segment as command
     from dicomnode.models import find_model
 

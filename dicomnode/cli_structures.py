@@ -10,10 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from dicomnode.errors import NodeError
-from dicomnode.terminal import AsJson, print_json, say
+from dicomnode.terminal import EXIT_ATTENTION, AsJson, print_json, say
 
 NAMES_FILE = Path("/etc/dicomnode/structures.toml")
-EXIT_ATTENTION = 3  # as of `check`: done, and something needs a person
 REASONS_SHOWN = 3  # of a ROI on the terminal; `--json` has all
 
 structures_app = typer.Typer(

@@ -14,6 +14,7 @@ from rich.console import Console
 from dicomnode.config import Configuration, load_configuration
 from dicomnode.node import Books
 
+EXIT_FAILED, EXIT_ATTENTION, EXIT_INTERRUPTED = 1, 3, 130
 CONFIGURATION_FILE = Path("/etc/dicomnode/dicomnode.toml")
 
 out = Console(highlight=False)

@@ -8,7 +8,9 @@ from pathlib import Path
 from segmentation.contouring import Contouring
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.durable import write_whole
-from segmentation.errors import SeriesError
+from segmentation.errors import SeriesError, StructureSetError
+from segmentation.lint import lint_structure_set
+from segmentation.lint_rule import Severity
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
 from segmentation.rtstruct import build_structure_set, encode_structure_set
@@ -73,7 +75,7 @@ def write_structure_set(
 
     Raises:
         SeriesError: if the slices cannot be read any more.
-        StructureSetError: if the contours do not give the masks back, voxel by voxel.
+        StructureSetError: if the contours do not give the masks back, voxel by voxel, or the file breaks a rule.
     """
     started = time.monotonic()
     ct: CtSeries = read_ct_series(paths)
@@ -82,9 +84,21 @@ def write_structure_set(
     content = encode_structure_set(build_structure_set(contouring.organs, ct.headers, grid, identity))
     written = time.monotonic()
     verify_structure_set(content, contouring.organs, ct.headers, grid)
+    refuse_faults(content, ct)
     verified = time.monotonic()
     write_whole(out, content)
     return WrittenStructureSet(
         volumes_cm3={name: float(organ.mask.sum()) * grid.voxel_cm3 for name, organ in contouring.organs.items()},
         seconds={"read again": read - started, "structure set": written - read, "verify": verified - written},
     )
+
+
+def refuse_faults(content: bytes, ct: CtSeries) -> None:
+    """Refuse a structure set of ours that breaks a rule of the lint; what the CT itself lacks is not ours to mend.
+
+    Raises:
+        StructureSetError: with each fault.
+    """
+    faults = [finding for finding in lint_structure_set(content, ct.headers) if finding.severity is Severity.ERROR]
+    if faults:
+        raise StructureSetError("; ".join(f"{fault.rule} at {fault.path}: {fault.text}" for fault in faults))

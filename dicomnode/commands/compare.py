@@ -9,7 +9,7 @@ from typing import Any
 from pydicom import Dataset
 
 from adaptation.comparison import TOLERANCES_MM, OrganComparison, compare_masks, worst_slice
-from dicomnode.commands.segment import find_ct_series
+from dicomnode.commands.ct_folder import find_ct_series
 from dicomnode.commands.structures import read_structure_set_file
 from dicomnode.errors import NodeError
 from segmentation.comparison_picture import Panel, draw_comparison

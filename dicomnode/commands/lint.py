@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dicomnode.commands.segment import find_ct_series
+from dicomnode.commands.ct_folder import find_ct_series
 from dicomnode.errors import NodeError, NotFound
 from segmentation.ct_header import read_headers
 from segmentation.lint import Finding, Severity, lint_structure_set

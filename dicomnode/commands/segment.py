@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from dicomnode import __version__
-from dicomnode.errors import NodeError, NotFound
+from dicomnode.errors import NodeError
 from dicomnode.examination import SETTINGS
 from dicomnode.identity import derived_uid, structure_set_label, structure_set_series_uid, structure_set_uid
 from dicomnode.models import Model
@@ -18,13 +17,10 @@ from segmentation.autocontour import WrittenStructureSet, contour_files, write_s
 from segmentation.bundle import sha256_of
 from segmentation.contouring import Contouring
 from segmentation.ct import read_ct_series
-from segmentation.ct_header import parse_slice_header, read_headers
 from segmentation.durable import written_whole
-from segmentation.errors import SeriesError
 from segmentation.picture import draw_contours
 from segmentation.predict import load_predictor
 from segmentation.seg import build_segmentation
-from segmentation.series_check import CT_IMAGE_STORAGE, check_series
 from segmentation.structure_set_identity import StructureSetIdentity
 
 Progress = Callable[[float], None]
@@ -37,51 +33,6 @@ class Segmented:
     contouring: Contouring
     written: WrittenStructureSet
     slices: int
-
-
-def find_ct_series(folder: Path, series_instance_uid: str = "") -> list[Path]:
-    """Return the files of the CT series in a folder and the folders in it.
-
-    Args:
-        folder: where to look; what is not CT is passed over.
-        series_instance_uid: which series, where there are several.
-
-    Raises:
-        NotFound: if there is none, or several and none is named.
-    """
-    if not folder.is_dir():
-        raise NotFound(f"{folder} is no folder")
-    found: dict[str, list[Path]] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        try:
-            ds = dcmread(path, specific_tags=["SOPClassUID", "SeriesInstanceUID"], stop_before_pixels=True)
-        except (InvalidDicomError, EOFError, ValueError):
-            continue
-        if ds.get("SOPClassUID") == CT_IMAGE_STORAGE:
-            found.setdefault(str(ds.get("SeriesInstanceUID", "")), []).append(path)
-    if series_instance_uid:
-        found = {uid: paths for uid, paths in found.items() if uid == series_instance_uid}
-    if not found:
-        raise NotFound(f"there is no CT series{' of this UID' if series_instance_uid else ''} in {folder}")
-    if len(found) > 1:
-        listed = "; ".join(f"{uid} ({len(paths)} slices)" for uid, paths in sorted(found.items()))
-        raise NotFound(f"there are {len(found)} CT series in {folder}: name one with --series: {listed}")
-    return next(iter(found.values()))
-
-
-def refuse_dishonest(paths: Sequence[Path], minimum_slices: int, *, insist: bool) -> None:
-    """Raise SeriesError for every reason why the series cannot be contoured honestly.
-
-    Args:
-        paths: of the slices.
-        minimum_slices: fewer are a reason.
-        insist: pass over the reasons that an operator may release.
-    """
-    headers = [parse_slice_header(ds) for ds in read_headers(paths)]
-    reasons = check_series(headers, minimum_slices=minimum_slices)
-    standing = [reason.text for reason in reasons if not (insist and reason.releasable)]
-    if standing:
-        raise SeriesError(standing)
 
 
 def segment(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dicomnode import __version__
-from dicomnode.commands.segment import find_ct_series
+from dicomnode.commands.ct_folder import find_ct_series
 from dicomnode.commands.structures import read_structure_set_file
 from dicomnode.errors import NodeError, NotFound
 from dicomnode.identity import structure_set_label, structure_set_series_uid, structure_set_uid

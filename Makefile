@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/dicomnode demo --out demo-result
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

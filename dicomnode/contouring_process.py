@@ -9,6 +9,8 @@ import json
 import os
 import resource
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -91,8 +93,16 @@ def answer(request: Answer) -> Answer:
         return {"outcome": "failed", "text": str(error), "retry": False}
 
 
+def end_with(parent: int) -> None:
+    """End this process when its daemon has died: one that hangs would never see that its pipe was closed."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(FAILURE_CODE)
+
+
 def main() -> None:
     """Answer until the daemon closes the pipe."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     # Libraries may print: the answers have a pipe of their own, and what is printed goes to the log.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -20,6 +20,7 @@ from dicomnode.log import Pseudonyms
 from dicomnode.peers import Peer, find_peer
 from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, SeriesRecord
 from dicomnode.scu import SendOutcome
+from dicomnode.series import content_digest
 from dicomnode.spool import make_directory
 from segmentation.durable import write_whole
 
@@ -82,6 +83,9 @@ class Jobs:
         if record.generation != generation:
             return {"outcome": "superseded"}
         instances = self._ledger.instances_of(record.series_instance_uid)
+        if content_digest(instance.sha256 for instance in instances) != record.content:
+            # A slice came while the order waited: the series is open again and will be a generation of its own.
+            return {"outcome": "superseded"}
         model = self._examiner.model_of(self._examiner.route_of(record, instances))
         kept = self._contouring_path(series_id, generation)
         paths = [str(path) for path in self._examiner.paths_of(instances)]

@@ -17,7 +17,7 @@ from dicomnode.peers import Peer
 from dicomnode.records import DeliveryOrder, DeliveryState, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.scu import SendOutcome
-from dicomnode.series import State
+from dicomnode.series import State, content_digest
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, new_result, open_ledger
 from tests.support.small_bundle import write_small_bundle
 
@@ -85,7 +85,17 @@ class Bench:
     def whole_series(self) -> SeriesRecord:
         """Receive a series and take it to be whole."""
         self.ledger.note_instance(instance(1, NOON))
-        return self.ledger.complete(self.ledger.series_in()[0].id, "content")
+        return self.complete()
+
+    def complete(self) -> SeriesRecord:
+        """Take the series to be whole as it is now."""
+        record = self.ledger.series_in()[0]
+        return self.ledger.complete(record.id, self.content)
+
+    @property
+    def content(self) -> str:
+        """The digest of what the series consists of now."""
+        return content_digest(one.sha256 for one in self.ledger.instances_of(SERIES))
 
     def delivery(self) -> int:
         """Put a structure set on its way."""
@@ -116,17 +126,25 @@ def test_contouring_names_model_and_slices(bench: Bench) -> None:
     [request] = bench.contourer.asked
     assert (request["ask"], request["bundle_digest"], request["insist"]) == ("contour", bench.digest, False)
     assert request["paths"][0].endswith(f"instances/{SERIES}/1.dcm")
-    assert (contoured["outcome"], contoured["content"]) == ("done", "content")
+    assert (contoured["outcome"], contoured["content"]) == ("done", bench.content)
 
 
 def test_an_obsolete_generation_is_not_contoured(bench: Bench) -> None:
     """A late slice came: the work of the older generation ends without a word."""
     record = bench.whole_series()
     bench.ledger.note_instance(instance(2, NOON))
-    bench.ledger.complete(record.id, "more content")
+    bench.complete()
 
     assert bench.jobs.contour(record.id, 1) == {"outcome": "superseded"}
     assert bench.contourer.asked == []
+
+
+def test_what_came_while_the_order_waited_is_not_contoured_under_the_old_name(bench: Bench) -> None:
+    """The slice has opened the series again: it will be a generation of its own."""
+    record = bench.whole_series()
+    bench.ledger.note_instance(instance(2, NOON))
+
+    assert bench.jobs.contour(record.id, 1) == {"outcome": "superseded"}
 
 
 def test_a_refused_series_is_held_with_the_reasons(bench: Bench) -> None:
@@ -171,7 +189,7 @@ def test_the_structure_set_is_identified_by_content_model_and_settings(bench: Be
     identity = write(bench, record)
 
     [result] = bench.ledger.results_of(record.id)
-    assert identity["sop_instance_uid"] == structure_set_uid("content", bench.digest, SETTINGS)
+    assert identity["sop_instance_uid"] == structure_set_uid(bench.content, bench.digest, SETTINGS)
     assert "UNREVIEWED" in identity["description"]
     assert "Not found: Parotid_R" in identity["description"]
     assert (result.sop_instance_uid, result.label) == (identity["sop_instance_uid"], identity["label"])
@@ -183,7 +201,7 @@ def test_a_write_that_was_done_is_not_done_again(bench: Bench) -> None:
     record = bench.whole_series()
     write(bench, record)
     asked = len(bench.contourer.asked)
-    contoured = {"outcome": "done", "content": "content", "model": {"digest": bench.digest}}
+    contoured = {"outcome": "done", "content": bench.content, "model": {"digest": bench.digest}}
 
     outcome = bench.jobs.write(record.id, record.generation, contoured)
 
@@ -204,7 +222,7 @@ def test_a_later_structure_set_says_what_it_supersedes(bench: Bench) -> None:
     record = bench.whole_series()
     first = write(bench, record)
     bench.ledger.note_instance(instance(2, bench.clock.forward(600)))
-    second = write(bench, bench.ledger.complete(record.id, "more content"))
+    second = write(bench, bench.complete())
 
     assert second["label"].startswith("AI_v2_")
     assert f"Supersedes {first['label']}" in second["description"]
@@ -216,7 +234,7 @@ def test_the_same_work_again_has_the_same_name_and_time(bench: Bench) -> None:
     first = write(bench, record)
     bench.clock.forward(3600)
 
-    second = write(bench, bench.ledger.complete(record.id, "content"))
+    second = write(bench, bench.complete())
 
     assert second == first
 

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 
 from segmentation.bundle import Preprocessing
 from segmentation.geometry import Grid
-from segmentation.preprocess import NetworkGrid, body_box, evenly_over, to_values, with_context
+from segmentation.preprocess import (
+    BOX_MARGIN_MM,
+    COUCH_SEARCH_MM,
+    NetworkGrid,
+    body_box,
+    evenly_over,
+    to_values,
+    with_context,
+)
 from segmentation.volume import Volume
 
 X, Y = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
@@ -52,6 +60,33 @@ def test_body_box_leaves_the_couch_out():
     assert 70 <= box[1].stop <= 88
     assert box[2].start >= 24
     assert box[2].stop <= 96
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    first=st.tuples(st.integers(0, 2), st.integers(0, 50), st.integers(0, 50)),
+    size=st.tuples(st.integers(1, 4), st.integers(24, 60), st.integers(24, 60)),
+    couch_row=st.integers(112, 116),
+)
+def test_body_box_holds_the_whole_body_and_little_more(first, size, couch_row):
+    """The slow way: look at every voxel of the body, and at nothing else."""
+    hu = np.full((7, 120, 120), -1000, dtype=np.int16)
+    body = tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))
+    hu[body] = 40
+    hu[:, couch_row : couch_row + 2, 5:115] = 200
+    occupied = [np.unique(axis) for axis in np.nonzero(hu == 40)]
+
+    box = body_box(Volume(hu, axial(hu.shape)))
+
+    assert all(
+        one.start <= places[0] and places[-1] < one.stop for one, places in zip(box[1:], occupied[1:], strict=True)
+    )
+    most = BOX_MARGIN_MM + 2 * COUCH_SEARCH_MM
+    assert all(
+        places[0] - one.start <= most and one.stop - places[-1] <= most + 1
+        for one, places in zip(box[1:], occupied[1:], strict=True)
+        if places[-1] < couch_row - most
+    )
 
 
 def test_empty_ct_is_its_own_box():

@@ -141,18 +141,21 @@ class Sampler:
         self, rng: np.random.Generator, size: int
     ) -> tuple[NDArray[np.float32], NDArray[np.uint16], NDArray[np.bool_]]:
         """Return a slice with its context, its labels and which organs were drawn in it, cut to `size`."""
-        choices = self.found[int(rng.integers(len(self.organs)))]
+        bit = int(rng.integers(len(self.organs)))
+        choices = self.found[bit]
+        wanted = np.uint16(0xFFFF)
         if choices and rng.random() < self.variation.organ_share:
             number, index = choices[int(rng.integers(len(choices)))]
             case = self.cases[number]
+            wanted = np.uint16(1 << bit)
             # Slices beyond an organ show where it ends: near ones are hard, far ones must not be forgotten.
             reach = 2 if rng.random() < NEAR_SHARE else BEYOND
-            index = int(np.clip(index + rng.integers(-reach, reach + 1), 0, len(case.hu) - 1))
+            found, index = index, int(np.clip(index + rng.integers(-reach, reach + 1), 0, len(case.hu) - 1))
         else:
             case = self.cases[int(rng.integers(len(self.cases)))]
-            index = int(rng.integers(len(case.hu)))
-        # Around an organ of the slice, or anywhere in it.
-        occupied = np.argwhere(case.labels[index] > 0)
+            found = index = int(rng.integers(len(case.hu)))
+        # Around that organ, however large its neighbours are: a lens beside a temporal lobe would hardly be seen.
+        occupied = np.argwhere(case.labels[found] & wanted)
         anywhere = np.array(case.hu.shape[1:]) * rng.uniform(0.3, 0.7, 2)
         centre = occupied[int(rng.integers(len(occupied)))] if len(occupied) else anywhere
         low = np.round(centre + rng.normal(0, self.variation.jitter, 2)).astype(int) - size // 2

@@ -31,6 +31,7 @@ class Training:
         warm_up: steps.
         average: of the moving average of the weights, which is what comes out.
         max_grad_norm: gradients are shortened to it.
+        foreground: weight of the cross-entropy within each organ; see the loss.
         spike: a loss so many times the median of the last steps stops the training.
         trained: places whose weights change; the others are frozen.
         frozen_statistics: whether batch norm keeps the statistics that it came with, as in adaptation.
@@ -46,6 +47,7 @@ class Training:
     warm_up: int = 100
     average: float = 0.998
     max_grad_norm: float = 12.0
+    foreground: float = 0.0
     spike: float = 5.0
     frozen_statistics: bool = False
     checkpoint_every: int = 200
@@ -106,7 +108,8 @@ def train(
         batch = batch_of(step)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = network(seen(batch.slices.to(device), knots))
-        loss = dice_and_cross_entropy(logits, batch.masks.to(device), batch.was_drawn.to(device))
+        masks, was_drawn = batch.masks.to(device), batch.was_drawn.to(device)
+        loss = dice_and_cross_entropy(logits, masks, was_drawn, foreground=training.foreground)
         refuse_spike(float(loss.detach()), recent, step, training.spike)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

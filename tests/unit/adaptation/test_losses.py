@@ -40,3 +40,16 @@ def test_organ_absent_from_the_batch_is_learnt_as_absent():
 def test_nothing_drawn_at_all_is_no_loss():
     """A batch in which nobody drew anything teaches nothing and is a number."""
     assert dice_and_cross_entropy(torch.zeros(1, 2, 4, 4), torch.zeros(1, 2, 4, 4), torch.zeros(1, 2)) == 0
+
+
+def test_small_organ_that_is_missed_is_felt():
+    """With weight within the organ, a missed voxel among thousands has a gradient; without, hardly any."""
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 10, 10] = 1
+
+    def pull(foreground):
+        logits = torch.full((1, 1, 64, 64), -SURE).requires_grad_()
+        dice_and_cross_entropy(logits, mask, torch.ones(1, 1), foreground=foreground).backward()
+        return -logits.grad[0, 0, 10, 10].item()
+
+    assert pull(0.05) > 100 * pull(0.0)

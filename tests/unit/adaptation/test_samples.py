@@ -43,7 +43,7 @@ def test_batch_is_the_same_whenever_it_is_asked_for(prepared):
 
 def test_mask_lies_on_what_it_was_drawn_on(prepared):
     """However a sample is turned and scaled, its mask is where the organ's HU are."""
-    variation = dataclasses.replace(STILL, jitter=4.0, scale=(0.8, 1.2), degrees=15.0)
+    variation = dataclasses.replace(STILL, slices=24, jitter=4.0, scale=(0.8, 1.2), degrees=15.0)
 
     batch = sampler(prepared, variation).batch(1, 1)
 

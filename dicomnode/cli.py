@@ -4,7 +4,6 @@ Exit codes: 0 done; 1 what was asked could not be done, and a sentence says why;
 and something needs a person (a verdict of `check` that is not good); 130 interrupted.
 """
 
-import logging
 import os
 import secrets
 import sys
@@ -62,8 +61,8 @@ def choose(
 def main() -> None:
     """Run the command line."""
     # Libraries quote values of a data set in their warnings; here, too, only that there was one is said.
-    set_logging_up("console", "WARNING", Pseudonyms(secrets.token_bytes()))
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what it says of a failure, the sentence says too
+    # What pynetdicom says of a failure, our own sentence says too.
+    set_logging_up("console", "WARNING", Pseudonyms(secrets.token_bytes()), silent="pynetdicom")
     try:
         app(prog_name="dicomnode")
     except (NodeError, SegmentationError, AdaptationError) as error:

@@ -174,7 +174,9 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Our one handler, known by its class so that a second set-up replaces the first."""
 
 
-def set_logging_up(form: str, level: str, pseudonyms: Pseudonyms, stream: TextIO | None = None) -> None:
+def set_logging_up(
+    form: str, level: str, pseudonyms: Pseudonyms, stream: TextIO | None = None, *, silent: str | None = None
+) -> None:
     """Send everything that this process logs through one safe handler.
 
     Args:
@@ -182,6 +184,7 @@ def set_logging_up(form: str, level: str, pseudonyms: Pseudonyms, stream: TextIO
         level: the lowest level that is written; what libraries say below WARNING only at DEBUG.
         pseudonyms: that stand for UIDs.
         stream: where to; standard error if it is not given.
+        silent: a library of which nothing is written, with all its loggers.
     """
     stream = stream or sys.stderr
     readable = form == "console" or (form == "auto" and stream.isatty())
@@ -211,6 +214,8 @@ def set_logging_up(form: str, level: str, pseudonyms: Pseudonyms, stream: TextIO
     handler.addFilter(
         lambda record: isinstance(record.msg, dict) or record.levelno >= logging.WARNING or level == "DEBUG"
     )
+    if silent is not None:
+        handler.addFilter(lambda record: record.name.partition(".")[0] != silent)
     root = logging.getLogger()
     root.handlers = [each for each in root.handlers if not isinstance(each, _Handler)] + [handler]
     root.setLevel(level)

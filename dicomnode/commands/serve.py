@@ -1,6 +1,5 @@
 """Run the daemon until it is told to stop."""
 
-import logging
 import os
 import sys
 
@@ -21,6 +20,5 @@ def serve(configuration: Configuration) -> None:
     os.umask(0o077)  # nobody else on the machine reads a patient's CT, whatever the service manager was told
     make_directory(configuration.node.data_dir)
     pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
-    logging.getLogger("pynetdicom").setLevel(logging.NOTSET)  # in a service, what the library notices is wanted
     set_logging_up(configuration.logging.format, configuration.logging.level, pseudonyms, sys.stderr)
     run_until_signalled(configuration)

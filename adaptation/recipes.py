@@ -120,7 +120,7 @@ DEMO = Recipe(
     preprocessing=Preprocessing(pixel_mm=1.5, slice_mm=3.0, context=(-2, -1, 0, 1, 2)),
     variation=Variation(crop=80, slices=8, organ_share=0.8),
     training=Training(
-        steps=3500,
+        steps=2500,
         learning_rate=2e-3,
         trained=frozenset(places(DEMO_VARIANT)),
         seed=20261,

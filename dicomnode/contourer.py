@@ -44,7 +44,8 @@ class Contourer:
         command: tuple[str, ...] = (sys.executable, "-m", "dicomnode.contouring_process"),
     ) -> None:
         self._timeout_s = timeout_s
-        self._environment = {MEMORY_LIMIT: str(memory_limit_bytes), **(environment or {})}
+        # Threads of the network that wait by spinning would take the processor from the receiver.
+        self._environment = {MEMORY_LIMIT: str(memory_limit_bytes), "OMP_WAIT_POLICY": "PASSIVE", **(environment or {})}
         self._command = command
         self._asked = threading.Lock()
         self._closed = threading.Event()

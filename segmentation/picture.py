@@ -15,6 +15,7 @@ from segmentation.ct import CtSeries
 from segmentation.orientation import turn_of
 
 WINDOW_HU = (-160.0, 240.0)  # soft tissue, as the organs are contoured
+APART = 4  # slices between two pictures, where there are enough
 AROUND_MM = 45.0  # shown around the contours
 DOTS_PER_INCH = 110
 
@@ -95,10 +96,10 @@ def choose_slices(contours: Mapping[int, Mapping[str, object]], most: int) -> li
     chosen: list[int] = []
     seen: set[str] = set()
     while len(chosen) < most and (left := sorted(set(contours) - set(chosen))):
-        # Of slices that show as many new organs, the one farthest from those already chosen.
+        # Of slices that show as many new organs the one that shows most of all, but not next to one already chosen.
+        apart = {index: min((abs(index - c) for c in chosen), default=APART) for index in left}
         best = max(
-            left,
-            key=lambda index: (len(set(contours[index]) - seen), min((abs(index - c) for c in chosen), default=0)),
+            left, key=lambda index: (len(set(contours[index]) - seen), min(apart[index], APART), len(contours[index]))
         )
         chosen.append(best)
         seen |= set(contours[best])

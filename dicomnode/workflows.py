@@ -187,7 +187,7 @@ def _recorded(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Run a step so that it is done once: a restart finds its result and goes on behind it."""
 
     def guarded() -> Any:
-        # The one place with a broad except: whatever a step raises becomes a row, not a lost series.
+        # A broad except, as in `watch`: whatever a step raises becomes a row, not a lost series.
         try:
             return function(*arguments)
         except NodeError as error:

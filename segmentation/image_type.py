@@ -36,14 +36,12 @@ def is_secondary(image_type: Sequence[str]) -> bool:
 
 
 def is_derived(image_type: Sequence[str]) -> bool:
-    """Whether its pixels were computed from other images and are not plainly an axial CT all the same.
+    """Whether its pixels were computed from other images, or show another plane or quantity than an axial CT does.
 
     DERIVED, PRIMARY, AXIAL is what scanners write on planning CTs that were corrected for metal, averaged over the
-    breath or resampled: it is taken for a CT unless a further value says that it shows something else.
+    breath or resampled, and the header does not say which: a person who knows looks at it and releases it.
     """
-    if not OTHER_CONTENT.isdisjoint(_words(image_type[2:])):
-        return True
-    return image_type[:1] == ("DERIVED",) and image_type[1:3] != ("PRIMARY", "AXIAL")
+    return image_type[:1] == ("DERIVED",) or not OTHER_CONTENT.isdisjoint(_words(image_type[2:]))
 
 
 def _words(values: Sequence[str]) -> Iterator[str]:

@@ -90,12 +90,7 @@ def _stated_tilt(headers: Headers) -> Iterator[Reason]:
 SERIES_CHECKS: tuple[Check, ...] = (
     counted("localizer", "are localizers", lambda header: is_localizer(header.image_type)),
     counted("secondary-image", "are secondary images", lambda header: is_secondary(header.image_type), releasable=True),
-    counted(
-        "derived-image",
-        "are derived images other than an axial CT",
-        lambda header: is_derived(header.image_type),
-        releasable=True,
-    ),
+    counted("derived-image", "are derived images", lambda header: is_derived(header.image_type), releasable=True),
     counted(
         "lossy",
         "were compressed with loss",

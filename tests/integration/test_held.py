@@ -112,8 +112,8 @@ MADE: dict[str, tuple[Callable[[str], Series], str]] = {
     ),
     "localizer": (lambda name: [localizer_of(ds) for ds in plain(name)], "all slices are localizers"),
     "derived image": (
-        lambda name: plain(name, ImageType=["DERIVED", "PRIMARY", "MPR"]),
-        "derived images other than an axial CT",
+        lambda name: plain(name, ImageType=["DERIVED", "PRIMARY", "AXIAL"]),
+        "all slices are derived images",
     ),
     "secondary image": (
         lambda name: plain(name, ImageType=["ORIGINAL", "SECONDARY", "AXIAL"]),

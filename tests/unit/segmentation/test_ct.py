@@ -349,8 +349,8 @@ def test_real_compressed_slices_equal_the_uncompressed(one, other):
 @pytest.mark.parametrize(
     ("name", "codes"),
     [
-        ("*.4.51.dcm", {"lossy", "transfer-syntax"}),
-        ("*.4.91.dcm", {"lossy"}),
+        ("*.4.51.dcm", {"lossy", "transfer-syntax", "derived-image"}),
+        ("*.4.91.dcm", {"lossy", "derived-image"}),  # PS3.3 C.7.6.1.1.5: lossy makes it DERIVED
         (
             "eCT_Supplemental.dcm",
             {"multi-frame", "no-rescale", "no-position", "no-orientation", "no-pixel-spacing", "derived-image"},

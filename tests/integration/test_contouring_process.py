@@ -3,11 +3,15 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dicomnode.contourer import Contourer
 from dicomnode.errors import ContouringError
+from segmentation.bundle import bundle_digest, verify_bundle
+from segmentation.phantom_series import write_series
 from tests.support.node import make_node, running
 from tests.support.peer import receiving_peer
 from tests.support.tiny import marked_series
@@ -123,6 +127,42 @@ def test_the_real_process_runs_out_of_memory_and_says_so(tmp_path: Path) -> None
     process.close()
 
     assert caught.value.reasons == ()
+
+
+MEMORY_MIB = 768  # holds the libraries, the tiny model and a coarse CT; a CT of 360 MiB in HU does not fit beside them
+
+
+@pytest.mark.slow
+def test_a_model_that_runs_out_of_memory_is_replaced_and_serves_the_next_series(
+    tmp_path: Path, bundle_dir: Path
+) -> None:
+    """A CT too large for the limit ends the process with the loaded model, twice; the next series finds a fresh one."""
+    request = {"ask": "contour", "bundle": str(bundle_dir / "tiny"), "device": "cpu", "insist": False}
+    request["bundle_digest"] = bundle_digest(verify_bundle(bundle_dir / "tiny"))
+    small = {**request, "paths": marked_paths(tmp_path / "small", enlarged=1), "out": str(tmp_path / "small.npz")}
+    large = {**request, "paths": marked_paths(tmp_path / "large", enlarged=32), "out": str(tmp_path / "large.npz")}
+    process = Contourer(timeout_s=120.0, memory_limit_bytes=MEMORY_MIB << 20, environment={"OMP_NUM_THREADS": "1"})
+
+    before = process.ask(small)
+    with pytest.raises(ContouringError) as caught:
+        process.ask(large)
+    after = process.ask(small)
+    process.close()
+
+    assert "memory" in str(caught.value)
+    assert before["organs"] == after["organs"] != []
+    assert not (tmp_path / "large.npz").exists()
+
+
+def marked_paths(folder: Path, *, enlarged: int) -> list[str]:
+    """Write a marked CT of 20 slices, each row and column repeated so often, and return its files."""
+    series = marked_series(1, slices=20)
+    for ds in series:
+        pixels: Any = np.repeat(np.repeat(ds.pixel_array, enlarged, axis=0), enlarged, axis=1)
+        ds.Rows, ds.Columns = pixels.shape
+        ds.PixelSpacing = [float(value) / enlarged for value in ds.PixelSpacing]
+        ds.PixelData = pixels.tobytes()
+    return [str(path) for path in write_series(series, folder)]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from segmentation.geometry import Grid
 from segmentation.phantom_series import write_series
 from segmentation.plausibility import PLACES
 from segmentation.rtstruct_reader import read_structure_set
-from tests.support.node import Node, make_node, running
+from tests.support.node import QUIET_S, Node, make_node, running
 from tests.support.peers_of_others import Orthanc, Storescp, need, orthanc, storescp
 from tests.support.plastimatch import read_with_plastimatch
 from tests.support.tiny import ORGAN_HU, marked_phantom, marked_series
@@ -106,6 +106,22 @@ def test_a_ct_comes_back_contoured_at_storescp_and_at_orthanc(world: World, tmp_
     assert states[series[0].SeriesInstanceUID] is State.SENT
     assert [roi.ROIName for roi in arrived.StructureSetROISequence] == list(ORGAN_HU)
     assert Dataset(dcmread_bytes(world.orthanc.files()[arrived.SOPInstanceUID])) == Dataset(arrived)
+
+
+def test_the_node_adds_less_than_ten_seconds_of_its_own(world: World, tmp_path: Path) -> None:
+    """Between the last slice and the last delivery lie the quiet time, the contouring, and at most ten seconds more."""
+    series = marked_series(7)
+    write_series(series, tmp_path / "ct")
+
+    dcmsend(world.node, tmp_path / "ct")
+    world.node.wait_for_end(series[0].SeriesInstanceUID)
+
+    with world.node.ledger() as ledger:
+        record = next(one for one in ledger.series_in() if one.series_instance_uid == series[0].SeriesInstanceUID)
+        (result,) = ledger.results_of(record.id)
+        delivered = max(one.finished for one in ledger.deliveries(result_id=result.id) if one.finished)
+    contouring_s = sum(result.seconds.values())
+    assert (delivered - record.last_received).total_seconds() <= QUIET_S + contouring_s + 10.0
 
 
 def test_the_contours_are_where_the_organs_are(world: World, tmp_path: Path) -> None:

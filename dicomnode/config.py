@@ -65,6 +65,8 @@ class Receiving(_Section):
     message_limit_mib: PositiveInt = 128
     minimum_free_mib: NonNegativeInt = 2048
     minimum_free_percent: Annotated[float, Field(ge=0, lt=100)] = 5.0
+    alarm_free_percent: Annotated[float, Field(ge=0, lt=100)] = 15.0
+    reserve_mib: NonNegativeInt = 64
 
 
 class Contouring(_Section):

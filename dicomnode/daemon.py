@@ -19,12 +19,13 @@ from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
 from dicomnode.config import Configuration
 from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
+from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
-from dicomnode.node import Books, key_file, timeouts_of
+from dicomnode.node import Books, key_file, timeouts_of, watermarks_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
@@ -111,6 +112,7 @@ class Daemon:
             quiet=timedelta(seconds=configuration.receiving.quiet_s),
             pseudonyms=self._books.pseudonyms,
         )
+        self._disk = DiskGuard(data_dir, watermarks_of(configuration.receiving), self._books.ledger.raise_alarm)
         self._engine = DurableEngine(self._books.engine, self._jobs)
         self._receiver: Receiver | None = None
         self._schedule = Schedule(configuration.checking.daily_at, self._test_constancy)
@@ -174,6 +176,7 @@ class Daemon:
         while not self._stop.is_set():
             now = datetime.now(UTC)
             try:
+                self._disk.step()
                 found = self._watch.step(now)
                 if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
                     self._watch.reconcile(now)

@@ -7,7 +7,8 @@ from typing import Self
 import sqlalchemy as sa
 
 from dicomnode.chapters.page import AlarmListener
-from dicomnode.config import Configuration, Delivering
+from dicomnode.config import Configuration, Delivering, Receiving
+from dicomnode.disk import Watermarks
 from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.ledger import Ledger
@@ -35,6 +36,13 @@ def timeouts_of(delivering: Delivering) -> Timeouts:
         acse_s=delivering.acse_timeout_s,
         dimse_s=delivering.dimse_timeout_s,
         network_s=delivering.network_timeout_s,
+    )
+
+
+def watermarks_of(receiving: Receiving) -> Watermarks:
+    """Return below which free space something happens."""
+    return Watermarks(
+        receiving.minimum_free_mib, receiving.minimum_free_percent, receiving.alarm_free_percent, receiving.reserve_mib
     )
 
 

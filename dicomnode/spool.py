@@ -44,9 +44,9 @@ class Spool:
             usage = shutil.disk_usage(self.data_dir)
         except OSError as error:
             raise SpoolFull(f"the disk cannot be asked for its space: {error.strerror}") from error
-        watermark = max(self._minimum_free_mib * MIB, usage.total * self._minimum_free_percent / 100)
-        if usage.free - size < watermark:
-            raise SpoolFull(f"{usage.free // MIB} MiB are free, the watermark is {int(watermark) // MIB} MiB")
+        least = watermark(usage.total, self._minimum_free_mib, self._minimum_free_percent)
+        if usage.free - size < least:
+            raise SpoolFull(f"{usage.free // MIB} MiB are free, the watermark is {int(least) // MIB} MiB")
 
     def path_of(self, series_instance_uid: str, sop_instance_uid: str) -> str:
         """Return where an instance lies, relative to the data folder."""
@@ -123,6 +123,11 @@ class Spool:
         """Yield where each instance that is kept apart lies, relative to the data folder."""
         for file in sorted((self.data_dir / "conflicts").glob("*.dcm")):
             yield file.relative_to(self.data_dir).as_posix()
+
+
+def watermark(total: int, minimum_free_mib: float, minimum_free_percent: float) -> float:
+    """Return how much of a file system must stay free, in bytes: the larger of the two."""
+    return max(minimum_free_mib * MIB, total * minimum_free_percent / 100)
 
 
 def make_directory(directory: Path) -> None:

@@ -1,6 +1,5 @@
 """Configuration, data folder, disk, database, models, device and peers: one verdict each, and the golden case."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -8,10 +7,11 @@ from dicomnode.commands.echo import echo_peers
 from dicomnode.config import Configuration
 from dicomnode.contourer import Contourer
 from dicomnode.daemon import build_contourer
+from dicomnode.disk import Level, room_of
 from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case
 from dicomnode.models import Model, find_model
-from dicomnode.node import Books
+from dicomnode.node import Books, watermarks_of
 from dicomnode.spool import MIB
 from segmentation.errors import BundleError
 
@@ -51,11 +51,10 @@ def check_node(configuration: Configuration) -> Iterator[Verdict]:
 
 
 def _disk(configuration: Configuration) -> Verdict:
-    usage = shutil.disk_usage(configuration.node.data_dir)
-    receiving = configuration.receiving
-    watermark = max(receiving.minimum_free_mib * MIB, usage.total * receiving.minimum_free_percent / 100)
-    text = f"{usage.free // MIB} MiB free, instances are refused below {round(watermark) // MIB} MiB"
-    return Verdict("disk", usage.free > watermark, text)
+    room, watermarks = room_of(configuration.node.data_dir), watermarks_of(configuration.receiving)
+    level, least = watermarks.level(room), watermarks.refusing_below(room)
+    text = f"{room.free // MIB} MiB free ({level.name.lower()}), instances are refused below {round(least) // MIB} MiB"
+    return Verdict("disk", level is Level.ROOMY, text)
 
 
 def _database(books: Books) -> Verdict:

@@ -216,7 +216,13 @@ def make_node(
     node = Node(folder, free_port())
     tables: dict[str, dict[str, object]] = {
         "node": {"ae_title": AE_TITLE, "host": LOOPBACK, "port": node.port, "data_dir": str(node.data)},
-        "receiving": {"quiet_s": QUIET_S, "minimum_free_mib": 64, "minimum_free_percent": 0},
+        "receiving": {
+            "quiet_s": QUIET_S,
+            "minimum_free_mib": 64,
+            "minimum_free_percent": 0,
+            "alarm_free_percent": 0,
+            "reserve_mib": 1,
+        },
         "contouring": {"device": "cpu", "bundle_dirs": [str(bundle_dir)] if bundle_dir else []},
         "delivering": {"first_retry_s": 0.5, "longest_retry_s": 1.0, "connection_timeout_s": 2.0},
         "logging": {"format": "json", "level": "INFO"},

@@ -1,16 +1,23 @@
-"""The operator's part of the command line: series, jobs, alarms and conflicts."""
+"""The operator's part of the command line: series, jobs, alarms, conflicts and the audit."""
 
 from typing import Annotated
 
 import typer
 
-from dicomnode.terminal import AsJson, open_books, out, print_json, say
+from dicomnode.terminal import EXIT_ATTENTION, AsJson, open_books, out, print_json, say
 
 series_app = typer.Typer(help="The CT series that the node knows, by number, UID or pseudonym.", no_args_is_help=True)
 jobs_app = typer.Typer(help="Work that waits, failed or was given up.", no_args_is_help=True)
 alarms_app = typer.Typer(help="What a person must look at.", no_args_is_help=True)
 conflicts_app = typer.Typer(help="Instances with a known UID and other content.", no_args_is_help=True)
-OPERATOR_APPS = {"series": series_app, "jobs": jobs_app, "alarms": alarms_app, "conflicts": conflicts_app}
+audit_app = typer.Typer(help="What was received, sent, refused and done by whom.", no_args_is_help=True)
+OPERATOR_APPS = {
+    "series": series_app,
+    "jobs": jobs_app,
+    "alarms": alarms_app,
+    "conflicts": conflicts_app,
+    "audit": audit_app,
+}
 
 SeriesName = Annotated[str, typer.Argument(help="Number, Series Instance UID or pseudonym.")]
 
@@ -37,6 +44,8 @@ def series_show(
     as_json: AsJson = False,
 ) -> None:
     """Show one series: its UID, why it is where it is, its structure sets and their deliveries."""
+    from dicomnode.audit.message import Study
+    from dicomnode.audit.operator import note_access
     from dicomnode.commands.series import as_json as series_json
     from dicomnode.commands.series import find_series, patient_of, view_series
     from dicomnode.commands.show import show_series
@@ -45,6 +54,8 @@ def series_show(
         record = find_series(books, name)
         view = view_series(books, record)
         who = patient_of(books, record) if patient else None
+        if who is not None:
+            note_access(books, Study(record.study_instance_uid, *who))
     if as_json:
         identity = {"patient_id": who[0], "patient_name": who[1]} if who else {}
         print_json({**series_json(view), **identity})
@@ -73,7 +84,7 @@ def series_recontour(name: SeriesName) -> None:
 def _on_series(name: str, action: str, said: str) -> None:
     from dicomnode.commands.series import find_series
 
-    with open_books() as books:
+    with open_books(f"series {action} {name}") as books:
         getattr(books.examiner, action)(find_series(books, name))
     say(f"series {name}: {said}", markup=False)
 
@@ -115,7 +126,7 @@ def jobs_retry(name: str) -> None:
     """Do a piece of work again, now."""
     from dicomnode.commands.jobs import retry_job
 
-    with open_books() as books:
+    with open_books(f"jobs retry {name}") as books:
         retry_job(books, name)
     say(f"{name} is tried again", markup=False)
 
@@ -125,7 +136,7 @@ def jobs_cancel(name: str) -> None:
     """Give a piece of work up."""
     from dicomnode.commands.jobs import cancel_job
 
-    with open_books() as books:
+    with open_books(f"jobs cancel {name}") as books:
         cancel_job(books, name)
     say(f"{name} is cancelled", markup=False)
 
@@ -142,7 +153,7 @@ def alarms_list() -> None:
 @alarms_app.command("acknowledge")
 def alarms_acknowledge(number: int) -> None:
     """Take an alarm off the list."""
-    with open_books() as books:
+    with open_books(f"alarms acknowledge {number}") as books:
         books.ledger.acknowledge(number)
     say(f"alarm {number} is acknowledged")
 
@@ -161,7 +172,7 @@ def conflicts_accept(number: int) -> None:
     """Let the new instance take the place of the one that was there; the series is contoured anew."""
     from dicomnode.commands.conflicts import accept_conflict
 
-    with open_books() as books:
+    with open_books(f"conflicts accept {number}") as books:
         accept_conflict(books, number)
     say(f"conflict {number}: the new instance is accepted")
 
@@ -171,6 +182,25 @@ def conflicts_reject(number: int) -> None:
     """Keep the instance that was there and delete the new one."""
     from dicomnode.commands.conflicts import reject_conflict
 
-    with open_books() as books:
+    with open_books(f"conflicts reject {number}") as books:
         reject_conflict(books, number)
     say(f"conflict {number}: the new instance is rejected")
+
+
+@audit_app.command("verify")
+def audit_verify(as_json: AsJson = False) -> None:
+    """Look for audit records that were removed, changed, exchanged or cut off."""
+    from dataclasses import asdict
+
+    from dicomnode.commands.audit import verify_audit
+
+    with open_books() as books:
+        report = verify_audit(books)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        for fault in report.faults:
+            say(fault, markup=False)
+        say(f"{report.records} records, {'the chain is broken' if report.faults else 'the chain is whole'}")
+    if report.faults:
+        raise typer.Exit(EXIT_ATTENTION)

@@ -101,6 +101,21 @@ class Alarms(_Section):
     timeout_s: PositiveFloat = 10.0
 
 
+class Audit(_Section):
+    """How the audit is kept, and which repository gets it too."""
+
+    identities: bool = False
+    site: str = ""
+    keep_days: NonNegativeInt = 0
+    maximum_file_mib: PositiveInt = 16
+    syslog_transport: Literal["", "udp", "tcp", "tls"] = ""
+    syslog_host: str = ""
+    syslog_port: Port = 6514
+    syslog_ca_file: str = ""
+    syslog_certificate_file: str = ""
+    syslog_key_file: str = ""
+
+
 class Checking(_Section):
     """When the constancy test is done."""
 
@@ -124,6 +139,7 @@ class Configuration(_Section):
     contouring: Contouring = Contouring()
     delivering: Delivering = Delivering()
     alarms: Alarms = Alarms()
+    audit: Audit = Audit()
     checking: Checking = Checking()
     logging: LogSettings = LogSettings()
 
@@ -170,6 +186,7 @@ def _checked(configuration: Configuration) -> Configuration:
         *_rule_faults(configuration.rules, set(names), receivers),
         *_bundle_faults(configuration.rules, configuration.contouring.bundle_dirs),
         *_alarm_faults(configuration.alarms),
+        *_audit_faults(configuration.audit),
     ]
     if configuration.delivering.first_retry_s > configuration.delivering.longest_retry_s:
         faults.append("delivering.first_retry_s: must not be longer than longest_retry_s")
@@ -249,4 +266,12 @@ def _alarm_faults(alarms: Alarms) -> list[str]:
         return ["alarms: email_host and email_to belong together: one is set and the other is not"]
     if alarms.email_host and not alarms.email_from:
         return ["alarms.email_from: is missing"]
+    return []
+
+
+def _audit_faults(audit: Audit) -> list[str]:
+    if bool(audit.syslog_transport) != bool(audit.syslog_host):
+        return ["audit: syslog_transport and syslog_host belong together: one is set and the other is not"]
+    if bool(audit.syslog_certificate_file) != bool(audit.syslog_key_file):
+        return ["audit: syslog_certificate_file and syslog_key_file belong together: one is set and the other is not"]
     return []

@@ -17,15 +17,19 @@ import structlog
 from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
+from dicomnode.audit.auditor import AuditQueue
+from dicomnode.audit.message import Event, Kind, Party, Role
+from dicomnode.audit.syslog import Forwarder
 from dicomnode.config import Configuration
 from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
+from dicomnode.handover import Handover
 from dicomnode.intake import Intake
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
-from dicomnode.node import Books, key_file, timeouts_of, watermarks_of
+from dicomnode.node import Books, key_file, repository_of, timeouts_of, watermarks_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
@@ -34,6 +38,7 @@ from dicomnode.schedule import Schedule, constancy_test
 from dicomnode.scp import Receiver
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import MIB, Spool, make_directory
+from dicomnode.visits import Visits
 from dicomnode.watch import Watch
 from dicomnode.workflows import DurableEngine
 
@@ -100,6 +105,9 @@ class Daemon:
         pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
         self._bell = AlarmBell(configuration.alarms, Scrub(pseudonyms).clean)
         self._books = Books.open(configuration, create=True, on_alarm=self._bell.ring)
+        self._audit = AuditQueue(self._books.auditor, partial(self._raise_calmly, "audit"))
+        self._visits = Visits(configuration.node.ae_title, self._audit.tell)
+        self._forwarder = self._build_forwarder()
         self._feeding = Feeding()
         self._pixels = PixelDecoder()
         self._contourer = build_contourer(configuration)
@@ -128,13 +136,31 @@ class Daemon:
             self._books.ledger,
             self._books.examiner,
             self._contourer,
-            send,
+            Handover(send, configuration.node.ae_title, self._audit.tell),
             peers=configuration.peers,
             delivering=configuration.delivering,
             device=configuration.contouring.device,
             data_dir=configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
         )
+
+    def _build_forwarder(self) -> Forwarder | None:
+        repository = repository_of(self._configuration.audit)
+        if repository is None:
+            return None
+        cursor = self._configuration.node.data_dir / "audit" / "sent"
+        return Forwarder(self._books.trail, repository, cursor, partial(self._raise_calmly, "repository"))
+
+    def _raise_calmly(self, kind: str, text: str) -> None:
+        """Raise an alarm from a thread that must go on where the ledger is away too."""
+        try:
+            self._books.ledger.raise_alarm(kind, text, kind)
+        except LedgerUnavailable as error:
+            log.error("an alarm could not be kept", kind=kind, text=text, reason=str(error))  # noqa: TRY400
+
+    def _tell_audit(self, kind: Kind) -> None:
+        own = Party(self._configuration.node.ae_title, Role.APPLICATION, os.uname().nodename)
+        self._audit.tell(Event(kind, datetime.now(UTC), (own,)))
 
     def start(self) -> None:
         """Make files and rows agree, take up interrupted work, and listen.
@@ -159,10 +185,15 @@ class Daemon:
         adopt(spool, self._books.ledger, intake)
         self._engine.start()
         try:
-            self._receiver = scp.start(configuration.node, receiving, configuration.peers, intake, self._feeding)
+            self._receiver = scp.start(
+                configuration.node, receiving, configuration.peers, intake, self._feeding, visits=self._visits
+            )
         except OSError as error:
             raise NodeError(f"port {configuration.node.port} cannot be listened on: {error.strerror}") from error
         self._schedule.start()
+        self._tell_audit(Kind.APPLICATION_START)
+        if self._forwarder is not None:
+            self._forwarder.start()
         log.info("the node is ready", ae_title=configuration.node.ae_title, port=self._receiver.port)
         notify("READY=1")
 
@@ -201,6 +232,10 @@ class Daemon:
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
         self._pixels.close()
+        self._tell_audit(Kind.APPLICATION_STOP)
+        self._audit.close()
+        if self._forwarder is not None:
+            self._forwarder.close()
         self._bell.close()
         self._books.close()
         self._lock.close()

@@ -80,8 +80,8 @@ class Intake:
         self._now = clock
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
-    def accept(self, arrival: Arrival) -> None:
-        """Keep an instance; when this returns, no power cut can undo it.
+    def accept(self, arrival: Arrival) -> Instance:
+        """Keep an instance and return it; when this returns, no power cut can undo it.
 
         Raises:
             Refusal: of the kind that says why the instance is not taken.
@@ -100,6 +100,7 @@ class Intake:
                 self._keep(file, instance)
             else:
                 self._take_again(known, file, instance)
+        return instance
 
     def identify(self, file: InstanceFile) -> Instance:
         """Return the instance in a file if it is whole.

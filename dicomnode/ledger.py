@@ -1,9 +1,10 @@
 """What arrived, what became of it, what was delivered: one row each, and the work that a row calls for beside it."""
 
 from dicomnode.chapters.alarms import AlarmList
+from dicomnode.chapters.audit_links import AuditLinks
 from dicomnode.chapters.conflicts import Conflicts
 from dicomnode.chapters.outbox import Outbox
 
 
-class Ledger(Conflicts, Outbox, AlarmList):
+class Ledger(Conflicts, Outbox, AlarmList, AuditLinks):
     """The node's memory, in SQLite or PostgreSQL; each of its chapters stands in a file of its own."""

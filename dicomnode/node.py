@@ -6,15 +6,18 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from dicomnode.audit.auditor import Auditor
+from dicomnode.audit.syslog import Repository
+from dicomnode.audit.trail import Trail
 from dicomnode.chapters.page import AlarmListener
-from dicomnode.config import Configuration, Delivering, Receiving
+from dicomnode.config import Audit, Configuration, Delivering, Receiving
 from dicomnode.disk import Watermarks
 from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
 from dicomnode.scu import Timeouts
-from dicomnode.spool import make_directory
+from dicomnode.spool import MIB, make_directory
 from dicomnode.tables import migrate, open_database
 from dicomnode.workflows import WorkQueue, create_engine_tables
 
@@ -46,6 +49,20 @@ def watermarks_of(receiving: Receiving) -> Watermarks:
     )
 
 
+def repository_of(audit: Audit) -> Repository | None:
+    """Return where audit messages go, if they go anywhere."""
+    if not audit.syslog_transport:
+        return None
+    return Repository(
+        audit.syslog_transport,
+        audit.syslog_host,
+        audit.syslog_port,
+        audit.syslog_ca_file,
+        audit.syslog_certificate_file,
+        audit.syslog_key_file,
+    )
+
+
 @dataclass(frozen=True)
 class Books:
     """What the operator's commands and the daemon share: the ledger and who may change it.
@@ -57,6 +74,8 @@ class Books:
         ledger: what is known.
         pseudonyms: by which logs speak of UIDs.
         examiner: decides what a series needs.
+        trail: the audit's files.
+        auditor: writes to them.
     """
 
     configuration: Configuration
@@ -65,6 +84,8 @@ class Books:
     ledger: Ledger
     pseudonyms: Pseudonyms
     examiner: Examiner
+    trail: Trail
+    auditor: Auditor
 
     @classmethod
     def open(cls, configuration: Configuration, *, create: bool = False, on_alarm: AlarmListener | None = None) -> Self:
@@ -102,7 +123,12 @@ class Books:
             minimum_slices=configuration.receiving.minimum_slices,
             pseudonyms=pseudonyms,
         )
-        return cls(configuration, engine, queue, ledger, pseudonyms, examiner)
+        try:
+            trail = Trail(data_dir / "audit", ledger, maximum_bytes=configuration.audit.maximum_file_mib * MIB)
+        except OSError as error:
+            raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
+        auditor = Auditor(trail, pseudonyms, configuration.node.ae_title, configuration.audit)
+        return cls(configuration, engine, queue, ledger, pseudonyms, examiner, trail, auditor)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -35,6 +35,7 @@ from dicomnode.feeding import Feeding
 from dicomnode.instance_file import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, InstanceFile
 from dicomnode.intake import Arrival, Intake
 from dicomnode.peers import Peer, find_peer
+from dicomnode.visits import Visits
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,9 @@ class Receiver:
             time.sleep(0.05)
 
 
-def start(node: Node, receiving: Receiving, peers: Sequence[Peer], intake: Intake, feeding: Feeding) -> Receiver:
+def start(
+    node: Node, receiving: Receiving, peers: Sequence[Peer], intake: Intake, feeding: Feeding, *, visits: Visits
+) -> Receiver:
     """Listen for associations.
 
     Args:
@@ -101,6 +104,7 @@ def start(node: Node, receiving: Receiving, peers: Sequence[Peer], intake: Intak
         peers: who may call.
         intake: takes the instances.
         feeding: is told when an association is over.
+        visits: is told who came and what came of it.
 
     Raises:
         OSError: the port cannot be bound.
@@ -117,7 +121,7 @@ def start(node: Node, receiving: Receiving, peers: Sequence[Peer], intake: Intak
     # The door below says why it rejects; this is the second lock on it.
     ae.require_called_aet = True
     ae.require_calling_aet = [peer.ae_title for peer in peers] or [node.ae_title]
-    door = _Door(node.ae_title, peers, intake, feeding, receiving.network_timeout_s)
+    door = _Door(node.ae_title, peers, intake, feeding, visits=visits, stall_timeout_s=receiving.network_timeout_s)
     address = (node.host, node.port)
     return Receiver(_Server(ae, address, node.ae_title, accepted_contexts(), evt_handlers=door.handlers()))
 
@@ -126,12 +130,20 @@ class _Door:
     """Who may come in, and what happens to what they bring."""
 
     def __init__(
-        self, ae_title: str, peers: Sequence[Peer], intake: Intake, feeding: Feeding, stall_timeout_s: float
+        self,
+        ae_title: str,
+        peers: Sequence[Peer],
+        intake: Intake,
+        feeding: Feeding,
+        *,
+        visits: Visits,
+        stall_timeout_s: float,
     ) -> None:
         self._ae_title = ae_title
         self._peers = tuple(peers)
         self._intake = intake
         self._feeding = feeding
+        self._visits = visits
         self._stall_timeout_s = stall_timeout_s
         self._sockets: dict[str, socket.socket] = {}
 
@@ -168,7 +180,9 @@ class _Door:
             self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling} may not come from this address")
 
     def _reject(self, association: Association, diagnostic: tuple[int, int, int], reason: str) -> None:
-        log.warning("association rejected", address=association.requestor.address, reason=reason)
+        address = association.requestor.address
+        log.warning("association rejected", address=address, reason=reason)
+        self._visits.rejected(_calling(association), address, reason)
         association.acse.send_reject(*diagnostic)
         association.kill()
 
@@ -177,11 +191,13 @@ class _Door:
         rejection = cast("A_ASSOCIATE", event.assoc.acceptor.primitive)
         code = f"{rejection.result}/{rejection.result_source}/{rejection.diagnostic}"
         log.warning("association rejected", address=event.assoc.requestor.address, reason="too many", code=code)
+        self._visits.rejected(_calling(event.assoc), event.assoc.requestor.address, "too many")
 
     def _say_accepted(self, event: Event) -> None:
         """Tell who came, and what they asked for that this node does not do."""
         requestor = event.assoc.requestor
         log.info("association accepted", peer=_calling(event.assoc), address=requestor.address)
+        self._visits.accepted(_key(event.assoc), _calling(event.assoc), requestor.address)
         if event.assoc.rejected_contexts:
             log.warning(
                 "presentation contexts not accepted",
@@ -194,8 +210,9 @@ class _Door:
         """Answer one C-STORE request; Success means that the instance is on disk."""
         status = Dataset()
         try:
-            self._intake.accept(self._arrival(event))
+            instance = self._intake.accept(self._arrival(event))
         except Refusal as refusal:
+            self._visits.refused_one(_key(event.assoc), refusal)
             status.Status = STATUS_OF[type(refusal)]
             status.ErrorComment = error_comment(str(refusal))
             log.warning(
@@ -206,6 +223,7 @@ class _Door:
                 instance=str(cast("C_STORE", event.request).AffectedSOPInstanceUID),
             )
         else:
+            self._visits.kept(_key(event.assoc), instance)
             status.Status = SUCCESS
         return status
 
@@ -238,10 +256,12 @@ class _Door:
         how = "released" if event.event is evt.EVT_RELEASED else "aborted"
         log.info("association over", address=event.assoc.requestor.address, how=how)
         self._feeding.end(_key(event.assoc))
+        self._visits.over(_key(event.assoc))
 
     def _end(self, event: Event) -> None:
         """Forget the association; close the socket, which pynetdicom leaves open where the peer has reset it."""
         self._feeding.end(_key(event.assoc))
+        self._visits.over(_key(event.assoc))
         if left_open := self._sockets.pop(_key(event.assoc), None):
             left_open.close()
 

@@ -151,6 +151,15 @@ alarms = sa.Table(
 )
 
 
+audit_links = sa.Table(
+    "audit_links",
+    metadata,
+    sa.Column("which", sa.String(8), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+)
+
+
 def open_database(url: str) -> sa.Engine:
     """Return an engine on the database that the ledger and the durable engine share.
 

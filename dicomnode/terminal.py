@@ -4,13 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from dicomnode.audit.operator import audited
 from dicomnode.config import Configuration, load_configuration
 from dicomnode.node import Books
 
@@ -43,11 +44,16 @@ def configuration() -> Configuration:
 
 
 @contextmanager
-def open_books() -> Iterator[Books]:
-    """Open the books for one command."""
+def open_books(action: str = "") -> Iterator[Books]:
+    """Open the books for one command.
+
+    Args:
+        action: what the operator does, as "series release 5"; audited. Empty for a command that only looks.
+    """
     books = Books.open(configuration())
     try:
-        yield books
+        with audited(books, action) if action else nullcontext():
+            yield books
     finally:
         books.close()
 

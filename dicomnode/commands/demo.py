@@ -34,6 +34,7 @@ from dicomnode.sameness import is_same
 from dicomnode.scp import start
 from dicomnode.scu import Timeouts
 from dicomnode.spool import Spool
+from dicomnode.visits import Visits
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.organ_mask import OrganMask
 from segmentation.phantom import Phantom, build_phantom
@@ -176,7 +177,7 @@ def _tps(folder: Path, peer: Peer) -> Iterator[Callable[[], Path | None]]:
     feeding = Feeding()
     pixels = PixelDecoder()
     intake = Intake(Spool(folder), books.ledger, rules, feeding, partial(is_same, decode=pixels.digest))
-    receiver = start(node, Receiving(), (sender,), intake, feeding)
+    receiver = start(node, Receiving(), (sender,), intake, feeding, visits=Visits(peer.ae_title, books.auditor.write))
 
     def arrived() -> Path | None:
         for file in sorted((folder / "instances").glob("*/*.dcm")):

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dicomnode import scp
+from dicomnode.audit.message import Event
 from dicomnode.config import Node, Receiving
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
@@ -19,6 +20,7 @@ from dicomnode.routing import DEFAULT_RULES, Rule
 from dicomnode.sameness import is_same
 from dicomnode.spool import Spool
 from dicomnode.tables import migrate, open_database
+from dicomnode.visits import Visits
 
 TPS = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
 SCANNER = Peer("SCANNER", "127.0.0.1", 11114, may=("send_ct",))
@@ -37,9 +39,11 @@ class ReceivingParts:
 
 @dataclass
 class RunningReceiver(ReceivingParts):
-    """A receiver that listens."""
+    """A receiver that listens, and what it told the audit."""
 
     receiver: scp.Receiver
+    visits: Visits
+    told: list[Event]
 
 
 def open_ledger(folder: Path) -> tuple[Ledger, sa.Engine]:
@@ -68,9 +72,13 @@ def running_receiver(
 ) -> Iterator[RunningReceiver]:
     """Listen on a free loopback port."""
     node = Node(ae_title="DICOMNODE", host="127.0.0.1", port=0, data_dir=folder)
+    told: list[Event] = []
     with receiving_parts(folder, rules, **limits) as parts:
-        receiver = scp.start(node, receiving or Receiving(), (TPS, SCANNER, STRANGER), parts.intake, parts.feeding)
+        visits = Visits(node.ae_title, told.append)
+        receiver = scp.start(
+            node, receiving or Receiving(), (TPS, SCANNER, STRANGER), parts.intake, parts.feeding, visits=visits
+        )
         try:
-            yield RunningReceiver(parts.spool, parts.ledger, parts.feeding, parts.intake, receiver)
+            yield RunningReceiver(parts.spool, parts.ledger, parts.feeding, parts.intake, receiver, visits, told)
         finally:
             receiver.stop(grace_s=2.0)

@@ -36,7 +36,9 @@ def is_uid(text: str) -> bool:
     return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None
 
 
-def identify(data: bytes, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> Instance:
+def identify(
+    data: bytes | memoryview, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+) -> Instance:
     """Check that the data set is whole and is the instance that was announced.
 
     Args:

@@ -59,7 +59,10 @@ class Receiving(_Section):
     quiet_s: PositiveFloat = 15.0
     minimum_slices: PositiveInt = 20
     maximum_associations: PositiveInt = 16
+    maximum_connections: Annotated[int, Field(gt=0, le=400)] = 64
+    maximum_connections_of_one_address: PositiveInt = 24
     acse_timeout_s: PositiveFloat = 10.0
+    pdu_timeout_s: PositiveFloat = 10.0
     dimse_timeout_s: PositiveFloat = 30.0
     network_timeout_s: PositiveFloat = 30.0
     message_limit_mib: PositiveInt = 128

@@ -47,7 +47,7 @@ class Element:
     fragments: tuple[tuple[int, int], ...] | None = None
 
 
-def walk(data: bytes, *, implicit: bool) -> tuple[Element, ...]:
+def walk(data: bytes | memoryview, *, implicit: bool) -> tuple[Element, ...]:
     """Return the elements of the data set in their order.
 
     Args:
@@ -66,7 +66,7 @@ def walk(data: bytes, *, implicit: bool) -> tuple[Element, ...]:
     return elements
 
 
-def sequence_items(data: bytes, element: Element, *, implicit: bool) -> tuple[tuple[Element, ...], ...]:
+def sequence_items(data: bytes | memoryview, element: Element, *, implicit: bool) -> tuple[tuple[Element, ...], ...]:
     """Return the items of an element whose value is a sequence although its encoding does not say so.
 
     Raises:
@@ -80,7 +80,9 @@ def sequence_items(data: bytes, element: Element, *, implicit: bool) -> tuple[tu
         raise NotUnderstood("the value is no sequence") from None
 
 
-def _elements(data: bytes, position: int, limit: int, implicit: bool, depth: int) -> tuple[tuple[Element, ...], int]:
+def _elements(
+    data: bytes | memoryview, position: int, limit: int, implicit: bool, depth: int
+) -> tuple[tuple[Element, ...], int]:
     """Return the elements up to the limit or an item delimiter, and where they end."""
     if depth > DEEPEST:
         raise NotUnderstood(f"the data set nests sequences deeper than {DEEPEST}")
@@ -99,7 +101,7 @@ def _elements(data: bytes, position: int, limit: int, implicit: bool, depth: int
     return tuple(found.values()), position
 
 
-def _element(data: bytes, offset: int, implicit: bool, depth: int) -> tuple[Element, int]:
+def _element(data: bytes | memoryview, offset: int, implicit: bool, depth: int) -> tuple[Element, int]:
     """Return the element at the offset and where the next one begins."""
     tag, vr, length, start = _header(data, offset, implicit)
     if length == UNDEFINED:
@@ -120,7 +122,7 @@ def _element(data: bytes, offset: int, implicit: bool, depth: int) -> tuple[Elem
     return Element(tag, vr, offset, start, end), end
 
 
-def _header(data: bytes, offset: int, implicit: bool) -> tuple[int, str, int, int]:
+def _header(data: bytes | memoryview, offset: int, implicit: bool) -> tuple[int, str, int, int]:
     """Return tag, value representation, declared length and the start of the value."""
     if implicit:
         group, number, length = _TAG_AND_LENGTH.unpack_from(data, offset)
@@ -135,7 +137,7 @@ def _header(data: bytes, offset: int, implicit: bool) -> tuple[int, str, int, in
 
 
 def _items(
-    data: bytes, position: int, limit: int, implicit: bool, depth: int
+    data: bytes | memoryview, position: int, limit: int, implicit: bool, depth: int
 ) -> tuple[tuple[tuple[Element, ...], ...], int]:
     """Return the items of a sequence of defined length; they must end where it ends."""
     items: list[tuple[Element, ...]] = []
@@ -151,7 +153,7 @@ def _items(
 
 
 def _delimited_items(
-    data: bytes, position: int, implicit: bool, depth: int
+    data: bytes | memoryview, position: int, implicit: bool, depth: int
 ) -> tuple[tuple[tuple[Element, ...], ...], int, int]:
     """Return the items of a sequence of undefined length, where they end, and where its delimiter ends."""
     items: list[tuple[Element, ...]] = []
@@ -165,7 +167,9 @@ def _delimited_items(
         items.append(item)
 
 
-def _item(data: bytes, position: int, length: int, implicit: bool, depth: int) -> tuple[tuple[Element, ...], int]:
+def _item(
+    data: bytes | memoryview, position: int, length: int, implicit: bool, depth: int
+) -> tuple[tuple[Element, ...], int]:
     """Return the elements of one item and where the next begins."""
     if length != UNDEFINED:
         if position + length > len(data):
@@ -180,7 +184,7 @@ def _item(data: bytes, position: int, length: int, implicit: bool, depth: int) -
     return elements, end + 8
 
 
-def _fragments(data: bytes, start: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
+def _fragments(data: bytes | memoryview, start: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
     """Return the fragments of an encapsulated value (PS3.5 A.4), their end and that of the delimiter."""
     fragments: list[tuple[int, int]] = []
     position = start
@@ -195,7 +199,7 @@ def _fragments(data: bytes, start: int) -> tuple[tuple[tuple[int, int], ...], in
         position = end
 
 
-def _delimiter(data: bytes, position: int) -> tuple[int, int]:
+def _delimiter(data: bytes | memoryview, position: int) -> tuple[int, int]:
     """Return the tag and the length of an item or a delimiter."""
     group, number, length = _TAG_AND_LENGTH.unpack_from(data, position)
     return group << 16 | number, length

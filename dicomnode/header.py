@@ -30,7 +30,7 @@ class Header:
     """
 
     def __init__(
-        self, data: bytes, elements: tuple[Element, ...], *, implicit: bool, encoding: str = "latin-1"
+        self, data: bytes | memoryview, elements: tuple[Element, ...], *, implicit: bool, encoding: str = "latin-1"
     ) -> None:
         self._data = data
         self.elements = elements
@@ -48,7 +48,7 @@ class Header:
         if element is None or element.items is not None or element.fragments is not None:
             return ""
         vr = value_representation(element)
-        value = self._data[element.start : element.end]
+        value = bytes(self._data[element.start : element.end])
         if vr in _NUMBERS:
             size = calcsize(_NUMBERS[vr])
             numbers = unpack(f"<{len(value) // size}{_NUMBERS[vr]}", value[: len(value) // size * size])
@@ -82,7 +82,7 @@ class Header:
         element = find(self.elements, SPECIFIC_CHARACTER_SET)
         if element is None or element.items is not None:
             return ""
-        terms = self._data[element.start : element.end].decode("ascii", "replace").split("\\")
+        terms = bytes(self._data[element.start : element.end]).decode("ascii", "replace").split("\\")
         return next((python_encoding[term.strip()] for term in terms if python_encoding.get(term.strip())), "")
 
 

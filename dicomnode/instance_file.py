@@ -32,7 +32,8 @@ class InstanceFile:
         calling_ae_title: who sent it.
         called_ae_title: as whom this node was called.
         peer_address: IP address that it came from.
-        data: the data set as received, without preamble and meta information.
+        data: the data set as received, without preamble and meta information; a view holds only until the association's
+            next message.
     """
 
     sop_class_uid: str
@@ -41,7 +42,7 @@ class InstanceFile:
     calling_ae_title: str
     called_ae_title: str
     peer_address: str
-    data: bytes
+    data: bytes | memoryview
 
 
 def file_head(instance: InstanceFile) -> bytes:

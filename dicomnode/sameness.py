@@ -58,7 +58,8 @@ def is_same(stored: InstanceFile, received: InstanceFile, *, decode: Decode) -> 
 
 def _side(file: InstanceFile) -> _Side:
     implicit = file.transfer_syntax_uid == IMPLICIT_VR_LE
-    return _Side(file.data, implicit, walk(file.data, implicit=implicit))
+    data = bytes(file.data)
+    return _Side(data, implicit, walk(data, implicit=implicit))
 
 
 def _counts(tag: int) -> bool:

@@ -3,22 +3,17 @@
 A handler only translates: from an event to a call of `intake`, from a refusal to a DIMSE status (`dimse.STATUS_OF`).
 """
 
-import socket
 import threading
 import time
 from collections.abc import Sequence
-from socketserver import BaseServer
 from typing import cast
 
 import structlog
-from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.transport import ThreadedAssociationServer
 
 from dicomnode.config import Node, Receiving
 from dicomnode.dimse import (
@@ -35,37 +30,28 @@ from dicomnode.feeding import Feeding
 from dicomnode.instance_file import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, InstanceFile
 from dicomnode.intake import Arrival, Intake
 from dicomnode.peers import Peer, find_peer
+from dicomnode.spool import MIB
+from dicomnode.transport.dul import StoreAnswer, StoreRequest
+from dicomnode.transport.limits import Limits
+from dicomnode.transport.server import BoundedServer, ContextFor
 from dicomnode.visits import Visits
 
 log = structlog.get_logger(__name__)
 
-MAXIMUM_PDU_SIZE = 131072  # bytes; 1.2 to 1.4 times the throughput of pynetdicom's default (ingest.md 1)
-_ABORT_GRACE_S = 2.0
-
-
-class _Server(ThreadedAssociationServer):
-    """Listens; with a backlog that holds a burst of peers that all connect at once."""
-
-    request_queue_size = 64
-    daemon_threads = True
-
-    def stop_listening(self) -> None:
-        """Close the listening socket; pynetdicom's own `shutdown` works only for a server that its AE started."""
-        BaseServer.shutdown(self)
-        self.server_close()
+POLL_S = 0.25  # seconds between two looks of the accepting thread for what takes too long
+_ABORT_GRACE_S = 1.0
 
 
 class Receiver:
     """The storage SCP while it runs.
 
     Args:
-        server: pynetdicom's, bound and not yet serving.
+        server: bound and not yet serving.
     """
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: BoundedServer) -> None:
         self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="receiver")
-        self._thread.daemon = True
+        self._thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), name="receiver", daemon=True)
         self._thread.start()
 
     @property
@@ -78,6 +64,11 @@ class Receiver:
         """How many associations are open."""
         return len(self._server.active_associations)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, those among them that have not asked for an association."""
+        return self._server.open_connections
+
     def stop(self, grace_s: float = 10.0) -> None:
         """Take no new associations, let the running ones finish for up to `grace_s` seconds, and abort the rest."""
         self._server.stop_listening()
@@ -86,15 +77,24 @@ class Receiver:
         for association in self._server.active_associations:
             association.abort(block=False)
         self._wait_for_associations(_ABORT_GRACE_S)
+        self._server.cut()
+        self._wait_for_associations(_ABORT_GRACE_S)
 
     def _wait_for_associations(self, longest_s: float) -> None:
         deadline = time.monotonic() + longest_s
         while self._server.active_associations and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def start(
-    node: Node, receiving: Receiving, peers: Sequence[Peer], intake: Intake, feeding: Feeding, *, visits: Visits
+    node: Node,
+    receiving: Receiving,
+    peers: Sequence[Peer],
+    intake: Intake,
+    feeding: Feeding,
+    *,
+    visits: Visits,
+    context_for: ContextFor = lambda: None,
 ) -> Receiver:
     """Listen for associations.
 
@@ -105,25 +105,48 @@ def start(
         intake: takes the instances.
         feeding: is told when an association is over.
         visits: is told who came and what came of it.
+        context_for: TLS settings of the next connection; plain TCP if it returns none.
 
     Raises:
         OSError: the port cannot be bound.
     """
     set_pynetdicom_up()
+    limits = limits_of(receiving)
     ae = AE(ae_title=node.ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_associations = receiving.maximum_associations
-    ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
+    ae.maximum_pdu_size = limits.pdu_length
     ae.acse_timeout = receiving.acse_timeout_s
     ae.dimse_timeout = receiving.dimse_timeout_s
     ae.network_timeout = receiving.network_timeout_s
     # The door below says why it rejects; this is the second lock on it.
     ae.require_called_aet = True
     ae.require_calling_aet = [peer.ae_title for peer in peers] or [node.ae_title]
-    door = _Door(node.ae_title, peers, intake, feeding, visits=visits, stall_timeout_s=receiving.network_timeout_s)
-    address = (node.host, node.port)
-    return Receiver(_Server(ae, address, node.ae_title, accepted_contexts(), evt_handlers=door.handlers()))
+    door = _Door(node.ae_title, peers, intake, feeding, visits=visits, limit_mib=receiving.message_limit_mib)
+    server = BoundedServer(
+        ae,
+        (node.host, node.port),
+        accepted_contexts(),
+        limits=limits,
+        store=door.store,
+        handlers=door.handlers(),
+        ended=door.end,
+        context_for=context_for,
+    )
+    return Receiver(server)
+
+
+def limits_of(receiving: Receiving) -> Limits:
+    """Return what the configuration lets a peer do."""
+    return Limits(
+        message_length=receiving.message_limit_mib * MIB,
+        request_s=receiving.acse_timeout_s,
+        pdu_s=min(receiving.pdu_timeout_s, receiving.network_timeout_s),
+        message_s=receiving.dimse_timeout_s,
+        connections=receiving.maximum_connections,
+        connections_of_one_address=receiving.maximum_connections_of_one_address,
+    )
 
 
 class _Door:
@@ -137,35 +160,25 @@ class _Door:
         feeding: Feeding,
         *,
         visits: Visits,
-        stall_timeout_s: float,
+        limit_mib: int,
     ) -> None:
         self._ae_title = ae_title
         self._peers = tuple(peers)
         self._intake = intake
         self._feeding = feeding
         self._visits = visits
-        self._stall_timeout_s = stall_timeout_s
-        self._sockets: dict[str, socket.socket] = {}
+        self._limit_mib = limit_mib
 
     def handlers(self) -> list[EventHandlerType]:
         """Return what pynetdicom is to call."""
         return [
-            (evt.EVT_CONN_OPEN, self._limit_silence),
             (evt.EVT_REQUESTED, self._examine),
             (evt.EVT_REJECTED, self._say_rejected),
             (evt.EVT_ACCEPTED, self._say_accepted),
             (evt.EVT_C_ECHO, _answer_echo),
-            (evt.EVT_C_STORE, self._store),
             (evt.EVT_RELEASED, self._say_over),
             (evt.EVT_ABORTED, self._say_over),
-            (evt.EVT_CONN_CLOSE, self._end),
         ]
-
-    def _limit_silence(self, event: Event) -> None:
-        """Let no peer stop in the middle of a PDU for ever: pynetdicom's own timeouts end before the socket."""
-        if event.assoc.dul.socket and event.assoc.dul.socket.socket:
-            self._sockets[_key(event.assoc)] = event.assoc.dul.socket.socket
-            event.assoc.dul.socket.socket.settimeout(self._stall_timeout_s)
 
     def _examine(self, event: Event) -> None:
         """Reject who is not known by name and address (PS3.8 9.3.4)."""
@@ -206,51 +219,49 @@ class _Door:
                 asked=_named(event.assoc),
             )
 
-    def _store(self, event: Event) -> Dataset:
+    def store(self, association: Association, request: StoreRequest) -> StoreAnswer:
         """Answer one C-STORE request; Success means that the instance is on disk."""
-        status = Dataset()
         try:
-            instance = self._intake.accept(self._arrival(event))
+            instance = self._intake.accept(self._arrival(association, request))
         except Refusal as refusal:
-            self._visits.refused_one(_key(event.assoc), refusal)
-            status.Status = STATUS_OF[type(refusal)]
-            status.ErrorComment = error_comment(str(refusal))
+            self._visits.refused_one(_key(association), refusal)
+            status = STATUS_OF[type(refusal)]
             log.warning(
                 "instance refused",
-                peer=_calling(event.assoc),
-                status=f"{status.Status:04X}",
+                peer=_calling(association),
+                status=f"{status:04X}",
                 reason=str(refusal),
-                instance=str(cast("C_STORE", event.request).AffectedSOPInstanceUID),
+                instance=request.command.sop_instance_uid,
             )
-        else:
-            self._visits.kept(_key(event.assoc), instance)
-            status.Status = SUCCESS
-        return status
+            return StoreAnswer(status, error_comment(str(refusal)))
+        self._visits.kept(_key(association), instance)
+        return StoreAnswer(SUCCESS)
 
-    def _arrival(self, event: Event) -> Arrival:
+    def _arrival(self, association: Association, request: StoreRequest) -> Arrival:
         """Return what a C-STORE request brings.
 
         Raises:
-            NotUnderstood: it brings no data set.
+            NotUnderstood: it brings no data set, or one that is too long.
             ClassNotSupported: its class is not the one of its presentation context.
         """
-        request, requestor = cast("C_STORE", event.request), event.assoc.requestor
-        calling = _calling(event.assoc)
+        command, calling = request.command, _calling(association)
         peer = find_peer(self._peers, calling)
-        if request.DataSet is None:
+        if request.is_too_long:
+            raise NotUnderstood(f"the data set is larger than {self._limit_mib} MiB")
+        if not command.has_data_set:
             raise NotUnderstood("the request has no data set")
-        if peer is None or request.AffectedSOPClassUID != event.context.abstract_syntax:
+        if peer is None or command.sop_class_uid != request.context.abstract_syntax:
             raise ClassNotSupported("the SOP class is not the one of its presentation context")
         file = InstanceFile(
-            sop_class_uid=str(request.AffectedSOPClassUID),
-            sop_instance_uid=str(request.AffectedSOPInstanceUID),
-            transfer_syntax_uid=str(event.context.transfer_syntax),
+            sop_class_uid=command.sop_class_uid,
+            sop_instance_uid=command.sop_instance_uid,
+            transfer_syntax_uid=str(request.context.transfer_syntax[0]),
             calling_ae_title=calling,
             called_ae_title=self._ae_title,
-            peer_address=requestor.address,
-            data=request.DataSet.getvalue(),
+            peer_address=association.requestor.address,
+            data=request.data,
         )
-        return Arrival(file, peer, _key(event.assoc))
+        return Arrival(file, peer, _key(association))
 
     def _say_over(self, event: Event) -> None:
         how = "released" if event.event is evt.EVT_RELEASED else "aborted"
@@ -258,12 +269,10 @@ class _Door:
         self._feeding.end(_key(event.assoc))
         self._visits.over(_key(event.assoc))
 
-    def _end(self, event: Event) -> None:
-        """Forget the association; close the socket, which pynetdicom leaves open where the peer has reset it."""
-        self._feeding.end(_key(event.assoc))
-        self._visits.over(_key(event.assoc))
-        if left_open := self._sockets.pop(_key(event.assoc), None):
-            left_open.close()
+    def end(self, association: Association) -> None:
+        """Forget an association: no thread of it runs any more."""
+        self._feeding.end(_key(association))
+        self._visits.over(_key(association))
 
 
 def _answer_echo(_event: Event) -> int:

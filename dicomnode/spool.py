@@ -139,7 +139,7 @@ def make_directory(directory: Path) -> None:
     sync_directory(directory.parent)
 
 
-def write_part(part: Path, head: bytes, data: bytes) -> int:
+def write_part(part: Path, head: bytes, data: bytes | memoryview) -> int:
     """Write a new file, mode 0600, and sync it; return its size in bytes."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,0 +1,1 @@
+"""The DICOM upper layer as this node listens on it: pynetdicom's classes, made lean and bounded."""

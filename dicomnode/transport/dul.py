@@ -117,6 +117,7 @@ class BoundedDUL(DULServiceProvider):
         finally:
             self.is_over = True
             self.assoc._dul_ready.set()  # noqa: SLF001
+            self.assoc.dimse.msg_queue.put((None, None))  # by which pynetdicom's own wakes the association's thread
             self.socket.dispose()
 
     def _turn(self) -> None:

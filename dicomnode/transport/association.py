@@ -94,6 +94,7 @@ class BoundedAssociation(Association):
 
     def _run_reactor(self) -> None:
         """Serve until released, aborted or silent for too long: pynetdicom's loop, that looks only when it is woken."""
+        self.dul.socket.ring()  # which may read messages now
         while not self._kill:
             self._is_paused = True
             self._work.wait(self._until_silent())

@@ -140,8 +140,10 @@ class BoundedDUL(DULServiceProvider):
             self.state_machine.do_action(self.event_queue.get(block=False))
 
     def _may_read(self) -> bool:
-        """Whether another message may be received: one that waits to be served is enough."""
-        return self.assoc.dimse.msg_queue.empty()
+        """Whether another message may be received: not before all know of the association, and one at a time."""
+        if self.state_machine.current_state != DATA_TRANSFER:
+            return True
+        return self.assoc.is_established and self.assoc.dimse.msg_queue.empty()
 
     def _read_pdu_data(self) -> None:
         """Read one PDU and put its event into the queue."""

@@ -1,13 +1,19 @@
 """What all tests share: a missing real peer is a failure in CI, and named in the summary elsewhere."""
 
 import os
+import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 PEER_IS_MISSING = "a real DICOM program is missing"
+
+# pynetdicom installs a storescu and a storescp beside the interpreter: a test that asks for dcmtk's means dcmtk's.
+_OWN = Path(sys.executable).parent
+os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != _OWN)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ NodeError                      a sentence for the operator
 ├── NotFound                   the operator named something that is not there
 ├── TransitionError            a series cannot go from one state to the other
 ├── ContouringError            the contouring process failed, hung or was refused
-├── DeliveryError              a structure set could not be handed over
+├── PeerFailure                a peer cannot be talked to; says whether that may pass
 └── Refusal                    an instance is not taken; `dimse.STATUS_OF` says with which status
     ├── SpoolFull              too little space, or the disk refused
     ├── LedgerUnavailable      the ledger could not be asked
@@ -63,8 +63,17 @@ class ContouringError(NodeError):
         self.retry = retry
 
 
-class DeliveryError(NodeError):
-    """A structure set could not be handed over to a peer."""
+class PeerFailure(NodeError):
+    """A peer cannot be talked to.
+
+    Args:
+        message: what happened, in words.
+        transient: whether the same may succeed later.
+    """
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 class Refusal(NodeError):

@@ -16,7 +16,7 @@ from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
-from dicomnode.scu import Timeouts
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.spool import MIB, make_directory
 from dicomnode.tables import migrate, open_database
 from dicomnode.workflows import WorkQueue, create_engine_tables

@@ -27,12 +27,12 @@ from dicomnode.errors import NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.node import Books
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.routing import Rule
 from dicomnode.sameness import is_same
 from dicomnode.scp import start
-from dicomnode.scu import Timeouts
 from dicomnode.spool import Spool
 from dicomnode.visits import Visits
 from segmentation.ct import CtSeries, read_ct_series

@@ -21,8 +21,9 @@ from dicomnode.config import Receiving
 from dicomnode.dimse import ACCEPTED, EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.instance_file import InstanceFile, file_head
 from dicomnode.log import Pseudonyms, set_logging_up
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
-from dicomnode.scu import Timeouts, echo, send
+from dicomnode.scu import echo, send
 from tests.support.instances import (
     CANARY_BIRTH_DATE,
     CANARY_ID,

@@ -15,9 +15,10 @@ from pydicom import dcmread
 
 from dicomnode.dimse import ACCEPTED, EXPLICIT_VR_LE
 from dicomnode.instance_file import file_head, parse_file
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.routing import CT_IMAGE_STORAGE
-from dicomnode.scu import Timeouts, echo, send
+from dicomnode.scu import echo, send
 from dicomnode.series import State
 from tests.support.instances import COMPRESSED, SERIES, ct_instance, instance_file, structure_set
 from tests.support.receiver import RunningReceiver, running_receiver

@@ -21,8 +21,9 @@ from pydicom.dataset import Dataset
 
 from dicomnode import scu
 from dicomnode.ledger import Ledger
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
-from dicomnode.scu import SendOutcome, Timeouts
+from dicomnode.scu import SendOutcome
 from dicomnode.series import State
 from dicomnode.tables import open_database
 from segmentation.phantom_series import write_series

@@ -1,5 +1,6 @@
 """A storage SCP on a free loopback port that remembers what it was sent."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from pynetdicom.events import Event
 
 from dicomnode.dimse import ACCEPTED
 from dicomnode.peers import Peer
+
+_LAST_WORDS_S = 2.0
 
 
 @dataclass
@@ -70,4 +73,7 @@ def receiving_peer(
     try:
         yield receiving
     finally:
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while ae.active_associations and time.monotonic() < deadline:  # one that is just ending cannot be aborted
+            time.sleep(0.01)
         ae.shutdown()

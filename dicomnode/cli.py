@@ -18,7 +18,7 @@ from rich.table import Table
 from adaptation.errors import AdaptationError
 from dicomnode import __version__
 from dicomnode.cli_operator import OPERATOR_APPS
-from dicomnode.cli_structures import structures_app
+from dicomnode.cli_structures import NamesFile, site_names, structures_app
 from dicomnode.errors import NodeError
 from dicomnode.log import Pseudonyms, set_logging_up
 from dicomnode.terminal import (
@@ -98,11 +98,12 @@ def demo(
     to: Annotated[Path, typer.Option("--out", help="Folder for the CT, the structure set, picture and table.")] = Path(
         "demo-result"
     ),
+    names: NamesFile = None,
 ) -> None:
     """Run the main job on this machine: a phantom CT in by C-STORE, a structure set out, compared with the truth."""
     from dicomnode.commands.demo import run_demo
 
-    result = run_demo(to, say)
+    result = run_demo(to, say, names)
     table = Table("organ", "volume cm³", "true cm³", "DSC", title="Contours read back from the structure set")
     for row in result.rows:
         table.add_row(row.organ, f"{row.volume_cm3:.2f}", f"{row.true_cm3:.2f}", f"{row.dice:.3f}")
@@ -125,6 +126,13 @@ def segment(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     picture: Annotated[Path | None, typer.Option(help="A PNG of the contours on slices.")] = None,
     seg: Annotated[Path | None, typer.Option(help="A DICOM Segmentation of the same organs.")] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile", "--tps", help="For whom: clinical, exact, eclipse, raystation, monaco, pinnacle, mim."
+        ),
+    ] = "clinical",
+    names: NamesFile = None,
     insist: Annotated[
         bool, typer.Option("--insist", help="Contour although an operator would be asked first.")
     ] = False,
@@ -145,6 +153,8 @@ def segment(
             paths,
             model,
             to,
+            site_names(names),
+            profile=profile,
             device=device,
             insist=insist,
             picture=picture,

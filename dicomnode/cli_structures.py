@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from dicomnode.errors import NodeError
-from dicomnode.terminal import EXIT_ATTENTION, AsJson, print_json, say
+from dicomnode.structure_settings import NAMES_FILE, StructureSettings, structure_settings
+from dicomnode.terminal import EXIT_ATTENTION, AsJson, configuration, print_json, say
 
-NAMES_FILE = Path("/etc/dicomnode/structures.toml")
 REASONS_SHOWN = 3  # of a ROI on the terminal; `--json` has all
 
 structures_app = typer.Typer(
@@ -22,7 +22,15 @@ structures_app = typer.Typer(
 StructureSet = Annotated[Path, typer.Argument(metavar="FILE", help="A structure set (RTSTRUCT).")]
 CtFolder = Annotated[Path, typer.Option("--ct", help="Folder with the CT series.")]
 Series = Annotated[str, typer.Option(help="Series Instance UID, where the folder has several.")]
-NamesFile = Annotated[Path | None, typer.Option("--names", help=f"The site's names; else {NAMES_FILE} if it is there.")]
+NamesFile = Annotated[
+    Path | None,
+    typer.Option("--names", help=f"The site's names; else those of the node, or {NAMES_FILE} if it is there."),
+]
+
+
+def site_names(named: Path | None) -> StructureSettings:
+    """Return how the site names and shows the organs: by the file that is named, else as the node does."""
+    return structure_settings(named or configuration().contouring.structures_file, NAMES_FILE)
 
 
 def shortened(reasons: Sequence[str]) -> str:
@@ -36,9 +44,8 @@ def structures_show(file: StructureSet, names: NamesFile = None, as_json: AsJson
     """Show the ROIs of a structure set, the organs that they are, their volumes, and whether it is approved."""
     from dicomnode.commands.structures import as_json as view_json
     from dicomnode.commands.structures import show_structure_set
-    from dicomnode.structure_settings import structure_settings
 
-    view = show_structure_set(file, structure_settings(names, NAMES_FILE))
+    view = show_structure_set(file, site_names(names))
     if as_json:
         print_json(view_json(view))
         return
@@ -90,7 +97,9 @@ def structures_from_mask(
     masks: Annotated[Path, typer.Argument(metavar="MASKS", help="Masks as `structures mask` writes them.")],
     ct: CtFolder,
     to: Annotated[Path, typer.Option("-o", "--out", help="The RTSTRUCT to write.")],
-    profile: Annotated[str, typer.Option(help="exact: on the edges of voxels; clinical: smoother.")] = "exact",
+    profile: Annotated[
+        str, typer.Option(help="exact: on the edges of voxels; clinical: smoother; or as a system takes it best.")
+    ] = "exact",
     names: NamesFile = None,
     series: Series = "",
     as_json: AsJson = False,
@@ -98,10 +107,8 @@ def structures_from_mask(
     """Write a structure set of masks; it is read back, and nothing is written if a voxel differs."""
     from dicomnode.commands.structure_masks import as_json as outcome_json
     from dicomnode.commands.structure_masks import write_structure_set_of_masks
-    from dicomnode.structure_settings import structure_settings
 
-    settings = structure_settings(names, NAMES_FILE)
-    outcome = write_structure_set_of_masks(masks, ct, to, settings, profile=profile, series=series)
+    outcome = write_structure_set_of_masks(masks, ct, to, site_names(names), profile=profile, series=series)
     if as_json:
         print_json(outcome_json(outcome))
     else:
@@ -152,6 +159,7 @@ def structures_compare(
     ct: CtFolder,
     tolerance: Annotated[list[float] | None, typer.Option(help="Of the surface DSC, mm; may be given again.")] = None,
     picture: Annotated[Path | None, typer.Option(help="A PNG of each organ where the two differ most.")] = None,
+    names: NamesFile = None,
     series: Series = "",
     as_json: AsJson = False,
 ) -> None:
@@ -159,7 +167,8 @@ def structures_compare(
     from dicomnode.commands.compare import as_json as comparison_json
     from dicomnode.commands.compare import compare, remarks_of, table_of
 
-    compared = compare(one, other, ct, tolerances_mm=tolerance or (), picture=picture, series=series)
+    own = site_names(names).own_names()
+    compared = compare(one, other, ct, tolerances_mm=tolerance or (), own=own, picture=picture, series=series)
     if as_json:
         print_json(comparison_json(compared))
         return

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeInt,
@@ -31,6 +32,10 @@ def _ae_title(text: str) -> str:
     if fault := ae_title_fault(text):
         raise ValueError(fault)
     return text
+
+
+def _named_file(text: object) -> object:
+    return None if text == "" else text  # TOML has no null: empty is what is not named
 
 
 AETitle = Annotated[str, AfterValidator(_ae_title)]
@@ -79,6 +84,7 @@ class Contouring(_Section):
     timeout_s: PositiveFloat = 1800.0
     memory_limit_mib: NonNegativeInt = 0
     bundle_dirs: tuple[Path, ...] = ()
+    structures_file: Annotated[Path | None, BeforeValidator(_named_file)] = None
 
 
 class Delivering(_Section):
@@ -182,7 +188,11 @@ def _read(path: Path) -> dict[str, Any]:
 def _checked(configuration: Configuration) -> Configuration:
     """Return the configuration if its parts agree with each other."""
     names = [peer.ae_title for peer in configuration.peers]
-    receivers = {peer.ae_title for peer in configuration.peers if peer.allows("receive_results")}
+    receivers = {
+        peer.ae_title
+        for peer in configuration.peers
+        if peer.allows("receive_results") or peer.allows("receive_segmentations")
+    }
     faults = [
         *_repeated("peers", names),
         *_repeated("rules", [rule.name for rule in configuration.rules]),

@@ -20,13 +20,15 @@ from typing import Any
 
 from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, MEMORY_LIMIT
 from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
-from segmentation.autocontour import contour_files, write_structure_set
+from segmentation.autocontour import Output, contour_files, write_outputs
 from segmentation.contouring import load_contouring, save_contouring
 from segmentation.device import choose_device, describe_device
-from segmentation.errors import NotThisModelError, SegmentationError, SeriesError
+from segmentation.errors import NotThisModelError, SegmentationError, SeriesError, StructureSetError
 from segmentation.golden import check_golden_case
 from segmentation.predict import Predictor, load_predictor
+from segmentation.profiles import profile_named
 from segmentation.structure_set_identity import StructureSetIdentity
+from segmentation.structures import Appearance
 
 Answer = dict[str, Any]
 FAILURE_CODE = 70  # of BSD's sysexits: the process cannot be trusted any more and asks to be replaced
@@ -52,13 +54,21 @@ def contour(request: Answer) -> Answer:
 
 
 def write(request: Answer) -> Answer:
-    """Write the structure set of organs that `contour` kept."""
-    identity = StructureSetIdentity(
-        **{**request["identity"], "created": datetime.fromisoformat(request["identity"]["created"])}
-    )
+    """Write what the peers get of the organs that `contour` kept."""
     contouring = load_contouring(Path(request["contouring"]))
-    paths = [Path(path) for path in request["paths"]]
-    return asdict(write_structure_set(paths, contouring, identity, Path(request["out"])))
+    appearances = {name: Appearance(**shown) for name, shown in request["appearances"].items()}
+    outputs = [
+        Output(
+            identity=StructureSetIdentity(
+                **{**one["identity"], "created": datetime.fromisoformat(one["identity"]["created"])}
+            ),
+            out=Path(one["out"]),
+            profile=profile_named(one["profile"], appearances),
+            modality=one["modality"],
+        )
+        for one in request["outputs"]
+    ]
+    return asdict(write_outputs([Path(path) for path in request["paths"]], contouring, outputs))
 
 
 def golden(request: Answer) -> Answer:
@@ -87,7 +97,7 @@ def answer(request: Answer) -> Answer:
         return {"outcome": "done", **ANSWERS[request["ask"]](request)}
     except SeriesError as error:
         return {"outcome": "refused", "reasons": list(error.reasons)}
-    except NotThisModelError as error:
+    except (NotThisModelError, StructureSetError) as error:
         return {"outcome": "refused", "reasons": [str(error)]}
     except (SegmentationError, OSError) as error:
         return {"outcome": "failed", "text": str(error), "retry": False}

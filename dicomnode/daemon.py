@@ -108,6 +108,8 @@ class Daemon:
         self._audit = AuditQueue(self._books.auditor, partial(self._raise_calmly, "audit"))
         self._visits = Visits(configuration.node.ae_title, self._audit.tell)
         self._forwarder = self._build_forwarder()
+        for remark in self._books.examiner.structures.remarks():
+            log.warning("a ROI name is the site's own", remark=remark)
         self._feeding = Feeding()
         self._pixels = PixelDecoder()
         self._contourer = build_contourer(configuration)

@@ -6,25 +6,23 @@ from pathlib import Path
 
 import structlog
 
-from dicomnode import __version__
 from dicomnode.errors import ConfigurationError, TransitionError
-from dicomnode.identity import structure_set_uid
+from dicomnode.identity import segmentation_uid, structure_set_uid
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
 from dicomnode.models import Model, find_model
+from dicomnode.peers import Peer, find_peer
 from dicomnode.records import ReceivedInstance, ResultRecord, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.series import State, content_digest
+from dicomnode.structure_settings import StructureSettings, writing_settings
 from segmentation.ct_header import parse_slice_header, read_headers
 from segmentation.errors import BundleError, SeriesError
 from segmentation.hold_reason import Reason
+from segmentation.profiles import CLINICAL, PROFILES
 from segmentation.series_check import check_series
 
 log = structlog.get_logger(__name__)
-
-PROFILE = "clinical"
-SETTINGS = f"{PROFILE} {__version__}"
-"""What beside the series and the model decides how a structure set looks; part of its UID."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,21 @@ class Route:
     peers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Dispatch:
+    """One instance that is made of a series, and who gets it.
+
+    Args:
+        modality: RTSTRUCT or SEG.
+        profile: for whom a structure set is written.
+        peers: AE titles.
+    """
+
+    modality: str
+    profile: str
+    peers: tuple[str, ...]
+
+
 class Examiner:
     """Looks at a series that is whole and decides what becomes of it.
 
@@ -42,6 +55,8 @@ class Examiner:
         ledger: where the decision is written, with the work that it calls for.
         data_dir: which the paths of instances are relative to.
         rules: of the configuration.
+        peers: of the configuration.
+        structures: how the site names and shows the organs.
         bundle_dirs: where the site's own models lie.
         minimum_slices: fewer are held.
         pseudonyms: by which the log speaks of a series.
@@ -53,6 +68,8 @@ class Examiner:
         *,
         data_dir: Path,
         rules: Sequence[Rule],
+        peers: Sequence[Peer],
+        structures: StructureSettings,
         bundle_dirs: Sequence[Path],
         minimum_slices: int,
         pseudonyms: Pseudonyms,
@@ -60,6 +77,8 @@ class Examiner:
         self._ledger = ledger
         self._data_dir = data_dir
         self._rules = {rule.name: rule for rule in rules}
+        self._peers = tuple(peers)
+        self.structures = structures
         self._bundle_dirs = tuple(bundle_dirs)
         self._minimum_slices = minimum_slices
         self._pseudonyms = pseudonyms
@@ -81,6 +100,29 @@ class Examiner:
         if rule is None:
             raise ConfigurationError([f"the rule {names[0]}, which the series matched, is no longer configured"])
         return Route(rule, rule.send_to or (record.calling_ae_title,))
+
+    def dispatches_of(self, route: Route) -> tuple[Dispatch, ...]:
+        """Return what is made of a series on this route, and for whom.
+
+        A structure set in each profile that the peers ask for, and a segmentation if one of them may receive it.
+        """
+        structure_sets: dict[str, list[str]] = {}
+        segmentations: list[str] = []
+        for ae_title in route.peers:
+            peer = find_peer(self._peers, ae_title)
+            if peer and peer.allows("receive_segmentations"):
+                segmentations.append(ae_title)
+                if not peer.allows("receive_results"):
+                    continue
+            profile = PROFILES[peer.profile] if peer else CLINICAL
+            structure_sets.setdefault(profile.name, []).append(ae_title)
+        wanted = [Dispatch("RTSTRUCT", profile, tuple(peers)) for profile, peers in structure_sets.items()]
+        return (*wanted, *([Dispatch("SEG", CLINICAL.name, tuple(segmentations))] if segmentations else []))
+
+    def uid_of(self, dispatch: Dispatch, content: str, model_digest: str) -> str:
+        """Return the SOP Instance UID of what a model makes of a series of this content."""
+        uid = structure_set_uid(content, model_digest, writing_settings(dispatch.profile, self.structures))
+        return segmentation_uid(uid) if dispatch.modality == "SEG" else uid
 
     def model_of(self, route: Route) -> Model:
         """Return the model that a route names; raises as `model_named`."""
@@ -109,9 +151,10 @@ class Examiner:
         held = [reason for reason in reasons if not (released and reason.releasable)]
         if held:
             self._hold(record, content, held)
-        elif is_known and (result := self._same_result(record, instances)) is not None:
+        elif is_known and (same := self._same_results(record, instances)):
             log.info("a series came again whole: its structure set is sent again", series=self._name(record))
-            self._ledger.deliver_again(result.id, self.route_of(record, instances).peers)
+            for result, peers in same:
+                self._ledger.deliver_again(result.id, peers)
         else:
             log.info("a series is whole", series=self._name(record), slices=len(instances))
             self._ledger.complete(record.id, content, released=released)
@@ -141,22 +184,42 @@ class Examiner:
         self._ledger.complete(record.id, record.content, released=record.released)
 
     def resend(self, record: SeriesRecord) -> None:
-        """Send the newest structure set of a series again.
+        """Send what was last made of a series again.
 
         Raises:
-            TransitionError: if there is none.
+            TransitionError: if there is nothing, or none of it is what the peers get by the present configuration.
         """
         results = self._ledger.results_of(record.id)
         if not results:
             raise TransitionError("the series has no structure set yet")
         instances = self._ledger.instances_of(record.series_instance_uid)
-        self._ledger.deliver_again(results[-1].id, self.route_of(record, instances).peers)
+        newest = max(result.generation for result in results)
+        peers_of = {
+            (each.modality, each.profile): each.peers for each in self.dispatches_of(self.route_of(record, instances))
+        }
+        again = [
+            (result.id, peers_of[result.modality, result.profile])
+            for result in results
+            if result.generation == newest and (result.modality, result.profile) in peers_of
+        ]
+        if not again:
+            raise TransitionError("the peers get another profile now: contour the series again")
+        for result_id, peers in again:
+            self._ledger.deliver_again(result_id, peers)
 
-    def _same_result(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> ResultRecord | None:
-        """Return the structure set that the model in service has already made of this content, if it is on disk."""
-        model = self.model_of(self.route_of(record, instances))
-        result = self._ledger.find_result(structure_set_uid(record.content, model.digest, SETTINGS))
-        return result if result is not None and (self._data_dir / result.path).is_file() else None
+    def _same_results(
+        self, record: SeriesRecord, instances: Sequence[ReceivedInstance]
+    ) -> list[tuple[ResultRecord, tuple[str, ...]]]:
+        """Return what the model in service has already made of this content, and for whom; nothing if not all of it."""
+        route = self.route_of(record, instances)
+        digest = self.model_of(route).digest
+        same = []
+        for dispatch in self.dispatches_of(route):
+            result = self._ledger.find_result(self.uid_of(dispatch, record.content, digest))
+            if result is None or not (self._data_dir / result.path).is_file():
+                return []
+            same.append((result, dispatch.peers))
+        return same
 
     def _reasons(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> list[Reason]:
         reasons: list[Reason] = []

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from dicomnode import __version__
 from dicomnode.config import Delivering
 from dicomnode.contourer import Contourer
 from dicomnode.errors import ContouringError
-from dicomnode.examination import SETTINGS, Examiner
-from dicomnode.identity import structure_set_label, structure_set_series_uid, structure_set_uid
+from dicomnode.examination import Dispatch, Examiner
+from dicomnode.identity import SERIES_DESCRIPTIONS, structure_set_label, structure_set_series_uid
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
 from dicomnode.peers import Peer, find_peer
-from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, SeriesRecord
+from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, ResultRecord, SeriesRecord
 from dicomnode.scu import SendOutcome
 from dicomnode.series import content_digest
 from dicomnode.spool import make_directory
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 Values = dict[str, Any]
 Send = Callable[[Peer, Path], SendOutcome]
 
-SERIES_NUMBER = 9000  # behind what a scanner numbers
+SERIES_NUMBERS = {"RTSTRUCT": 9000, "SEG": 9001}  # behind what a scanner numbers
 PERMANENT_REFUSALS = 3  # of one structure set by one peer, then it is set aside
 JITTER = 0.1  # of a wait, so that many structure sets do not knock on a TPS that just started at the same second
 
@@ -122,50 +123,90 @@ class Jobs:
         }
 
     def write(self, series_id: int, generation: int, contoured: Values) -> Values:
-        """Write the structure set, remember it, and order its deliveries."""
-        record = self._ledger.series(series_id)
-        model = contoured["model"]
-        uid = structure_set_uid(contoured["content"], model["digest"], SETTINGS)
-        # Looked up by UID: what was made before is made again with the same time and name, so byte for byte.
+        """Write what the peers get, remember it, and order its deliveries."""
+        record = replace(self._ledger.series(series_id), generation=generation)  # a newer one may be on its way
+        instances = self._ledger.instances_of(record.series_instance_uid)
+        dispatches = self._examiner.dispatches_of(self._examiner.route_of(record, instances))
         before = self._ledger.results_of(series_id)
-        known = next((result for result in before if result.sop_instance_uid == uid), None)
-        if known is not None and known.generation == generation:
-            return {"outcome": "done"}  # the daemon was killed behind the row: all is written and ordered
-        created = known.created if known else (record.completed or self._now())
-        label = known.label if known else structure_set_label(created.astimezone(), len(before) + 1)
-        superseded = next((r.label for r in reversed(before) if r.sop_instance_uid != uid and r.created <= created), "")
-        path = f"results/{self._pseudonyms.of(uid)}.dcm"
+        content, digest = contoured["content"], contoured["model"]["digest"]
+        uids = {self._examiner.uid_of(dispatch, content, digest): dispatch for dispatch in dispatches}
+        done = {result.sop_instance_uid for result in before if result.generation == generation}
+        missing = [
+            (dispatch, self._plan(record, uid, dispatch, before, contoured))
+            for uid, dispatch in uids.items()
+            if uid not in done
+        ]
+        if not missing:
+            return {"outcome": "done"}  # the daemon was killed behind the rows: all is written and ordered
         kept = self._contouring_path(series_id, generation)
-        slices = [str(self._data_dir / one) for one in json.loads(kept.with_suffix(".json").read_bytes())]
-        reply = self._contourer.ask(
-            {
-                "ask": "write",
-                "paths": slices,
-                "contouring": str(kept),
-                "identity": _identity(uid, label, superseded, created, contoured),
-                "out": str(self._data_dir / path),
-            }
-        )
-        result = NewResult(
-            series_id=series_id,
-            generation=generation,
+        request = {
+            "ask": "write",
+            "paths": [str(self._data_dir / one) for one in json.loads(kept.with_suffix(".json").read_bytes())],
+            "contouring": str(kept),
+            "appearances": {name: vars(shown) for name, shown in self._examiner.structures.appearances().items()},
+            "outputs": [self._output(plan, before, contoured) for _, plan in missing],
+        }
+        name = self._pseudonyms.of(record.series_instance_uid)
+        try:
+            reply = self._contourer.ask(request)
+        except ContouringError as error:
+            if not error.reasons:
+                raise
+            self._refused(record, error.reasons)
+            self._forget_contouring(series_id, generation)
+            return {"outcome": "held"}
+        for dispatch, plan in missing:
+            seconds = {**contoured["seconds"], **reply["seconds"]}
+            self._ledger.note_result(replace(plan, volumes_cm3=reply["volumes_cm3"], seconds=seconds), dispatch.peers)
+            log.info("a result was written", series=name, modality=plan.modality, label=plan.label)
+        self._forget_contouring(series_id, generation)
+        return {"outcome": "done"}
+
+    def _plan(
+        self,
+        record: SeriesRecord,
+        uid: str,
+        dispatch: Dispatch,
+        before: Sequence[ResultRecord],
+        contoured: Values,
+    ) -> NewResult:
+        """Return what is to be written for some peers: what was made before is made again under the same names."""
+        model = contoured["model"]
+        alike = _alike(before, dispatch.modality, dispatch.profile)
+        # Looked up by UID: what was made before is made again with the same time and name, so byte for byte.
+        known = next((result for result in alike if result.sop_instance_uid == uid), None)
+        created = known.created if known else (record.completed or self._now())
+        return NewResult(
+            series_id=record.id,
+            generation=record.generation,
             sop_instance_uid=uid,
-            path=path,
-            label=label,
+            modality=dispatch.modality,
+            profile=dispatch.profile,
+            path=f"results/{self._pseudonyms.of(uid)}.dcm",
+            label=known.label if known else structure_set_label(created.astimezone(), len(alike) + 1),
             model_name=model["name"],
             model_version=model["version"],
             model_digest=model["digest"],
             created=created,
-            volumes_cm3=reply["volumes_cm3"],
+            volumes_cm3={},
             not_found=tuple(contoured["not_found"]),
             notes=tuple(contoured["notes"]),
-            seconds={**contoured["seconds"], **reply["seconds"]},
+            seconds={},
         )
-        instances = self._ledger.instances_of(record.series_instance_uid)
-        self._ledger.note_result(result, self._examiner.route_of(record, instances).peers)
-        self._forget_contouring(series_id, generation)
-        log.info("a structure set was written", series=self._pseudonyms.of(record.series_instance_uid), label=label)
-        return {"outcome": "done"}
+
+    def _output(self, plan: NewResult, before: Sequence[ResultRecord], contoured: Values) -> Values:
+        """Return how the contouring process is told to write it."""
+        earlier = [
+            result.label
+            for result in _alike(before, plan.modality, plan.profile)
+            if result.sop_instance_uid != plan.sop_instance_uid and result.created <= plan.created
+        ]
+        return {
+            "modality": plan.modality,
+            "profile": plan.profile,
+            "identity": _identity(plan, earlier[-1] if earlier else "", contoured),
+            "out": str(self._data_dir / plan.path),
+        }
 
     def set_aside(self, series_id: int, generation: int, text: str) -> None:
         """Record that a series could not be contoured, and tell the operator."""
@@ -235,21 +276,26 @@ class Jobs:
         return self._data_dir / "work" / f"{series_id}-{generation}.npz"
 
 
-def _identity(uid: str, label: str, superseded: str, created: datetime, contoured: Values) -> Values:
+def _alike(before: Sequence[ResultRecord], modality: str, profile: str) -> list[ResultRecord]:
+    """Return the results of one kind, which follow and supersede each other."""
+    return [result for result in before if (result.modality, result.profile) == (modality, profile)]
+
+
+def _identity(plan: NewResult, superseded: str, contoured: Values) -> Values:
     """Return the fields of `segmentation.rtstruct.StructureSetIdentity`, as they travel to the contouring process."""
-    model = contoured["model"]
     missing = f" Not found: {', '.join(contoured['not_found'])}." if contoured["not_found"] else ""
     earlier = f" Supersedes {superseded}." if superseded else ""
     return {
-        "sop_instance_uid": uid,
-        "series_instance_uid": structure_set_series_uid(uid),
-        "label": label,
-        "description": f"UNREVIEWED contours of {model['name']} {model['version']}.{earlier}{missing}",
-        "series_number": SERIES_NUMBER,
-        "created": created.astimezone().isoformat(),
-        "model_name": model["name"],
-        "model_version": model["version"],
-        "model_digest": model["digest"],
+        "sop_instance_uid": plan.sop_instance_uid,
+        "series_instance_uid": structure_set_series_uid(plan.sop_instance_uid),
+        "label": plan.label,
+        "description": f"UNREVIEWED contours of {plan.model_name} {plan.model_version}.{earlier}{missing}",
+        "series_description": SERIES_DESCRIPTIONS[plan.modality],
+        "series_number": SERIES_NUMBERS[plan.modality],
+        "created": plan.created.astimezone().isoformat(),
+        "model_name": plan.model_name,
+        "model_version": plan.model_version,
+        "model_digest": plan.model_digest,
         "software_version": __version__,
     }
 

@@ -18,6 +18,7 @@ from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.spool import MIB, make_directory
+from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from dicomnode.tables import migrate, open_database
 from dicomnode.workflows import WorkQueue, create_engine_tables
 
@@ -119,6 +120,8 @@ class Books:
             ledger,
             data_dir=data_dir,
             rules=configuration.rules,
+            peers=configuration.peers,
+            structures=structure_settings(configuration.contouring.structures_file, NAMES_FILE),
             bundle_dirs=configuration.contouring.bundle_dirs,
             minimum_slices=configuration.receiving.minimum_slices,
             pseudonyms=pseudonyms,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import ClassVar, Literal
 
-Right = Literal["send_ct", "send_approvals", "receive_results"]
+from segmentation.profiles import PROFILES
+
+Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations"]
 LONGEST_AE_TITLE = 16  # PS3.5 6.2, VR AE
 
 
@@ -31,6 +33,7 @@ class Peer:
         port: where it listens.
         addresses: IP addresses or CIDR networks that its associations may come from; empty: only from `host`.
         may: what it may do; nothing but C-ECHO where it is empty.
+        profile: in which structure sets are written for it.
 
     Raises:
         ValueError: a value that no peer can have, in words.
@@ -44,6 +47,7 @@ class Peer:
     port: int
     addresses: tuple[str, ...] = ()
     may: tuple[Right, ...] = ()
+    profile: str = "clinical"
 
     def __post_init__(self) -> None:
         if fault := ae_title_fault(self.ae_title):
@@ -52,6 +56,8 @@ class Peer:
             raise ValueError("host must not be empty")
         if not 1 <= self.port <= 65535:
             raise ValueError("port must be from 1 to 65535")
+        if self.profile not in PROFILES:
+            raise ValueError(f"profile must be one of {', '.join(PROFILES)}")
         for address in self.addresses:
             try:
                 ip_network(address, strict=False)

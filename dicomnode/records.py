@@ -102,14 +102,16 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class NewResult:
-    """A structure set that was written, before the ledger knows it.
+    """An instance that was written of a series, before the ledger knows it.
 
     Args:
         series_id: of the CT in the ledger.
         generation: the piece of work that made it.
-        sop_instance_uid: of the structure set; derived from content, model and settings.
+        sop_instance_uid: of the instance; derived from content, model and settings.
+        modality: RTSTRUCT or SEG.
+        profile: for whom it was written.
         path: relative to the data folder.
-        label: Structure Set Label.
+        label: Structure Set Label; of a segmentation that of the structure set beside it.
         model_name: of the bundle.
         model_version: of the bundle.
         model_digest: hex SHA-256 of the bundle.
@@ -123,6 +125,8 @@ class NewResult:
     series_id: int
     generation: int
     sop_instance_uid: str
+    modality: str
+    profile: str
     path: str
     label: str
     model_name: str
@@ -137,7 +141,7 @@ class NewResult:
 
 @dataclass(frozen=True)
 class ResultRecord(NewResult):
-    """A structure set of ours, on disk."""
+    """An instance of ours, on disk."""
 
     id: int
 

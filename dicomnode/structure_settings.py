@@ -1,5 +1,6 @@
 """How a site names and colours the organs, and what it takes for an approval: one TOML file, read once."""
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from dicomnode import __version__
 from dicomnode.errors import ConfigurationError
 from segmentation.approval import ApprovalRule
 from segmentation.errors import StructureSetError
 from segmentation.names import OwnNames, own_names
-from segmentation.structures import BY_NAME, ORGANS, Structure
+from segmentation.structures import BY_NAME, ORGANS, Appearance, Structure, reverse_order
 
+NAMES_FILE = Path("/etc/dicomnode/structures.toml")
 ROI_NAME = r"^[ -\[\]-~]{1,16}$"  # printable ASCII without a backslash; TG-263: at most 16 characters
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -72,9 +75,35 @@ class StructureSettings(_Table):
             raise ValueError(str(error)) from None
         return self
 
+    def appearances(self) -> Mapping[str, Appearance]:
+        """Return how the site shows each organ, by its TG-263 name."""
+        return MappingProxyType(
+            {name: Appearance(own.roi_name, own.colour, own.interpreted_type) for name, own in self.organs.items()}
+        )
+
+    def remarks(self) -> list[str]:
+        """Return which ROI names are not TG-263's, in neither of its orders: allowed, and good to know."""
+        return [
+            f"organs.{name}.roi_name: {own.roi_name!r} is not of TG-263, which has {name}"
+            + (f" and {reverse_order(name)}" if reverse_order(name) != name else "")
+            for name, own in self.organs.items()
+            if own.roi_name not in {name, reverse_order(name)}
+        ]
+
     def own_names(self) -> OwnNames:
         """Return the names that ROIs bear here: those that the site gives the organs, and its synonyms."""
         return own_names({organ: [own.roi_name, *own.synonyms] for organ, own in self.organs.items()})
+
+
+def writing_settings(profile: str, settings: StructureSettings) -> str:
+    """Return what beside the series and the model decides how a structure set looks; part of its UID.
+
+    Args:
+        profile: the name of the profile itself, of which several names may lead to one.
+        settings: the site's.
+    """
+    shown = [[name, *vars(appearance).values()] for name, appearance in settings.appearances().items()]
+    return json.dumps([profile, __version__, shown])
 
 
 def load_structure_settings(path: Path) -> StructureSettings:
@@ -110,6 +139,9 @@ def structure_settings(named: Path | None, installed: Path) -> StructureSettings
     Raises:
         ConfigurationError: if the file cannot be used.
     """
-    if named is None and not installed.is_file():
-        return StructureSettings()
+    try:
+        if named is None and not installed.is_file():
+            return StructureSettings()
+    except OSError as error:
+        raise ConfigurationError([f"{installed}: cannot be read: {error.strerror}"]) from None
     return load_structure_settings(named or installed)

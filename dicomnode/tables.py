@@ -110,6 +110,8 @@ results = sa.Table(
     sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), nullable=False, index=True),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("sop_instance_uid", sa.String(64), nullable=False, unique=True),
+    sa.Column("modality", sa.String(16), nullable=False),
+    sa.Column("profile", sa.String(16), nullable=False),
     sa.Column("path", sa.String, nullable=False),
     sa.Column("label", sa.String(16), nullable=False),
     sa.Column("model_name", sa.String, nullable=False),

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from dicomnode.audit.operator import audited
 from dicomnode.config import Configuration, load_configuration
+from dicomnode.errors import ConfigurationError
 from dicomnode.node import Books
 
 EXIT_FAILED, EXIT_ATTENTION, EXIT_INTERRUPTED = 1, 3, 130
@@ -37,8 +38,12 @@ def configuration() -> Configuration:
     """Return the configuration that the command line names, the installed one, or the embedded defaults."""
     if _Chosen.path is not None:
         return load_configuration(_Chosen.path)
-    if CONFIGURATION_FILE.is_file():
-        return load_configuration(CONFIGURATION_FILE)
+    try:
+        if CONFIGURATION_FILE.is_file():
+            return load_configuration(CONFIGURATION_FILE)
+    except PermissionError as error:
+        # The installed folder is for the operator's group: the defaults would be another node's.
+        raise ConfigurationError([f"{CONFIGURATION_FILE}: cannot be read: {error.strerror}"]) from None
     home = os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local" / "state"))
     return Configuration.default(Path(home) / "dicomnode")
 

@@ -1,28 +1,48 @@
 """CT slices in, structure set out: the whole way, in the order in which it happens."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from segmentation.contouring import Contouring
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.durable import write_whole
 from segmentation.errors import SeriesError, StructureSetError
-from segmentation.lint import lint_structure_set
-from segmentation.lint_rule import Severity
+from segmentation.lint import breaches
+from segmentation.organ_mask import OrganMask
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
+from segmentation.profiles import CLINICAL, Profile
 from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.rtstruct_check import verify_structure_set
+from segmentation.seg import encode_segmentation
 from segmentation.structure_set_identity import StructureSetIdentity
 
 Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class WrittenStructureSet:
-    """A structure set on disk, and how long it took.
+class Output:
+    """An instance that is to be written of a contouring.
+
+    Args:
+        identity: the UIDs, names and times that it bears.
+        out: the file.
+        profile: for whom a structure set is written; of a segmentation only how the site shows the organs counts.
+        modality: RTSTRUCT or SEG.
+    """
+
+    identity: StructureSetIdentity
+    out: Path
+    profile: Profile = field(default_factory=lambda: CLINICAL)
+    modality: Literal["RTSTRUCT", "SEG"] = "RTSTRUCT"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is on disk, and how long it took.
 
     Args:
         volumes_cm3: of each organ drawn.
@@ -62,43 +82,56 @@ def contour_files(
     return replace(contouring, seconds={"read": reading_s, **contouring.seconds})
 
 
-def write_structure_set(
-    paths: Sequence[Path], contouring: Contouring, identity: StructureSetIdentity, out: Path
-) -> WrittenStructureSet:
-    """Write the structure set of organs that were drawn on a series; what does not read back as drawn is not written.
+def write_outputs(paths: Sequence[Path], contouring: Contouring, outputs: Sequence[Output]) -> Written:
+    """Write instances of organs that were drawn on a series; if one does not read back as drawn, none is written.
 
     Args:
         paths: the slices that were contoured.
         contouring: the organs.
-        identity: the UIDs, names and times that the structure set bears.
-        out: the file; it appears whole or not at all.
+        outputs: what is wanted; each file appears whole or not at all.
 
     Raises:
         SeriesError: if the slices cannot be read any more.
-        StructureSetError: if the contours do not give the masks back, voxel by voxel, or the file breaks a rule.
+        StructureSetError: if a file does not give the masks back, voxel by voxel, or breaks a rule.
     """
     started = time.monotonic()
     ct: CtSeries = read_ct_series(paths)
-    grid = ct.volume.grid
-    read = time.monotonic()
-    content = encode_structure_set(build_structure_set(contouring.organs, ct.headers, grid, identity))
-    written = time.monotonic()
-    verify_structure_set(content, contouring.organs, ct.headers, grid)
-    refuse_faults(content, ct)
-    verified = time.monotonic()
-    write_whole(out, content)
-    return WrittenStructureSet(
-        volumes_cm3={name: float(organ.mask.sum()) * grid.voxel_cm3 for name, organ in contouring.organs.items()},
-        seconds={"read again": read - started, "structure set": written - read, "verify": verified - written},
-    )
+    seconds = {"read again": time.monotonic() - started}
+    contents = []
+    for output in outputs:
+        begun = time.monotonic()
+        if output.modality == "SEG":
+            shown = output.profile.appearances
+            contents.append(encode_segmentation(contouring.organs, ct.headers, output.identity, shown))
+            seconds["segmentation"] = time.monotonic() - begun
+            continue
+        content = structure_set_of(contouring.organs, ct, output.identity, output.profile)
+        written = time.monotonic()
+        prove(content, contouring.organs, ct, output.profile)
+        contents.append(content)
+        seconds["structure set"] = seconds.get("structure set", 0.0) + written - begun
+        seconds["verify"] = seconds.get("verify", 0.0) + time.monotonic() - written
+    for output, content in zip(outputs, contents, strict=True):
+        write_whole(output.out, content)
+    voxel_cm3 = ct.volume.grid.voxel_cm3
+    volumes = {name: float(organ.mask.sum()) * voxel_cm3 for name, organ in contouring.organs.items()}
+    return Written(volumes, seconds)
 
 
-def refuse_faults(content: bytes, ct: CtSeries) -> None:
-    """Refuse a structure set of ours that breaks a rule of the lint; what the CT itself lacks is not ours to mend.
+def structure_set_of(
+    organs: Mapping[str, OrganMask], ct: CtSeries, identity: StructureSetIdentity, profile: Profile
+) -> bytes:
+    """Return the file of the organs' structure set."""
+    return encode_structure_set(build_structure_set(organs, ct.headers, ct.volume.grid, identity, profile=profile))
+
+
+def prove(content: bytes, organs: Mapping[str, OrganMask], ct: CtSeries, profile: Profile) -> None:
+    """Refuse a structure set of ours that does not give the masks back, or breaks a rule or one of its readers'.
 
     Raises:
         StructureSetError: with each fault.
     """
-    faults = [finding for finding in lint_structure_set(content, ct.headers) if finding.severity is Severity.ERROR]
-    if faults:
+    called = {profile.appearances[name].roi_name: organ for name, organ in organs.items()}
+    verify_structure_set(content, called, ct.headers, ct.volume.grid)
+    if faults := breaches(content, ct.headers, profile.systems):
         raise StructureSetError("; ".join(f"{fault.rule} at {fault.path}: {fault.text}" for fault in faults))

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from segmentation import implicit_le
-from segmentation.contours import Profile, finer, trace_organ
+from segmentation.contours import finer, trace_organ
 from segmentation.errors import StructureSetError
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import Profile
 from segmentation.rasterise import fill_planes
-from segmentation.structures import Structure
 
 AXIAL_TOLERANCE = 1e-6  # of a direction cosine: over 512 mm it moves a point half of what three decimals can say
 AXIAL_DECIMALS = 3  # mm
@@ -72,7 +72,10 @@ def _plain(number: object) -> str:
 
 
 def roi_contour_item(
-    number: int, structure: Structure, contours: Sequence[tuple[int, NDArray[np.float64]]], planes: Sequence[Plane]
+    number: int,
+    colour: tuple[int, int, int],
+    contours: Sequence[tuple[int, NDArray[np.float64]]],
+    planes: Sequence[Plane],
 ) -> bytes:
     """Return the item of the ROI Contour Sequence (PS3.3 C.8.8.6) of an organ's contours, from `contour_organ`."""
     references = {index: planes[index].reference() for index in {contour[0] for contour in contours}}
@@ -85,7 +88,7 @@ def roi_contour_item(
         for contour_number, (index, points) in enumerate(contours, start=1)
     )
     return (
-        implicit_le.text("ROIDisplayColor", "\\".join(map(str, structure.colour)))
+        implicit_le.text("ROIDisplayColor", "\\".join(map(str, colour)))
         + implicit_le.sequence("ContourSequence", items)
         + implicit_le.text("ReferencedROINumber", str(number))
     )

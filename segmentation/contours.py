@@ -7,7 +7,7 @@ network's probabilities say. The way back is `rasterise`.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,66 +15,14 @@ from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import CLINICAL, EXACT, FieldRule, Profile
 from segmentation.rasterise import fill_contours
 
 __all__ = ["CLINICAL", "EXACT", "FieldRule", "Profile", "fill_contours", "finer", "keyhole", "trace_organ"]
 
 MOST_POINTS = 1284  # of a ring: as text, 3 x 17 bytes each, it stays below the 65534 of a DS in an explicit VR
 PAD = 3  # pixels around a slice's mask: what the blur reaches, and one of background for the line to close
-BLUR_PX = 0.7  # sigma; turns the staircase of a bare mask into a slope that the level line crosses in between
 ABOVE_ALL = 1e9  # no field reaches it: contourpy fills between two levels
-
-
-@dataclass(frozen=True)
-class FieldRule:
-    """How a field becomes a line.
-
-    Args:
-        clamp: the least distance of the field from 0.5 at any pixel centre. It keeps the line clamp / (clamp + 0.5) /
-            sqrt(2) pixels away from every centre.
-        tolerance_px: how far simplification may move the line, less than that distance.
-    """
-
-    clamp: float
-    tolerance_px: float
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How contours are drawn for those who will read them.
-
-    Args:
-        name: for messages.
-        level: of the field, 0 to 1, on which the line runs.
-        of_probability: the rule where the network's probabilities are at hand; None: they are not used.
-        of_mask: the rule for a bare mask.
-        blur_px: sigma for a bare mask; 0: none.
-    """
-
-    name: str
-    level: float
-    of_probability: FieldRule | None
-    of_mask: FieldRule
-    blur_px: float
-
-
-CLINICAL = Profile(
-    name="clinical",
-    level=0.5,
-    of_probability=FieldRule(clamp=0.02, tolerance_px=0.02),
-    of_mask=FieldRule(clamp=0.1, tolerance_px=0.05),
-    blur_px=BLUR_PX,
-)
-"""Sub-voxel, from probabilities: for treatment planning."""
-
-EXACT = Profile(
-    name="exact",
-    level=0.51,  # vertices .49 px from a centre of the mask: rounding a vertex to whole pixels falls back onto it
-    of_probability=None,
-    of_mask=FieldRule(clamp=0.5, tolerance_px=0.001),
-    blur_px=0.0,
-)
-"""Along voxel edges, the same mask even in readers that round vertices to pixels: for research tools."""
 
 
 def finer(profile: Profile) -> tuple[Profile, ...]:

@@ -14,7 +14,7 @@ from segmentation.lint_rule import Finding, Severity
 from segmentation.lint_subject import read_subject
 from segmentation.tps import Quirk, quirks_of
 
-__all__ = ["RULES", "Finding", "Severity", "lint_structure_set"]
+__all__ = ["RULES", "Finding", "Severity", "breaches", "lint_structure_set"]
 
 RULES = (*MODULE_RULES, *ATTRIBUTE_RULES, *ROI_RULES, *CONTOUR_RULES, *CT_RULES)
 WORST_FIRST = tuple(Severity)
@@ -39,6 +39,23 @@ def lint_structure_set(content: bytes, headers: Sequence[Dataset] = (), tps: str
         for path, text in rule.check(subject)
     ]
     return sorted(found, key=lambda finding: WORST_FIRST.index(finding.severity))
+
+
+def breaches(content: bytes, headers: Sequence[Dataset], systems: Sequence[str]) -> list[Finding]:
+    """Return what keeps a structure set of ours from being sent: each error and warning, and what a system makes one.
+
+    Args:
+        content: a DICOM file.
+        headers: the datasets of the CT's slices.
+        systems: whose documented quirks count beside the rules, as the profile names them.
+
+    Raises:
+        StructureSetError: as `lint_structure_set`.
+    """
+    quirks: list[dict[str, Quirk]] = [{}, *({quirk.rule: quirk for quirk in quirks_of(system)} for system in systems)]
+    found = lint_structure_set(content, headers)
+    judged = [_with_quirk(finding, own.get(finding.rule)) for own in quirks for finding in found]
+    return [finding for finding in dict.fromkeys(judged) if finding.severity is not Severity.NOTE]
 
 
 def _with_quirk(finding: Finding, quirk: Quirk | None) -> Finding:

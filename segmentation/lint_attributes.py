@@ -134,6 +134,14 @@ def _generation_algorithm(subject: Subject) -> Iterator[Fault]:
             yield f"{path}ROIGenerationAlgorithm", f"{algorithm!r} is none of the Standard's defined terms."
 
 
+def _code_context(subject: Subject) -> Iterator[Fault]:
+    for path, code in places(subject.ds, ("RTROIObservationsSequence", "RTROIIdentificationCodeSequence")):
+        if text_of(code, "ContextIdentifier"):
+            for keyword in ("MappingResource", "ContextGroupVersion"):
+                if not text_of(code, keyword):
+                    yield f"{path}{keyword}", "It is missing, and there is a Context Identifier (type 1C)."
+
+
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 ATTRIBUTE_RULES = (
     Rule("ds-length", ERROR, "PS3.5 6.2", "A decimal string (DS) has at most 16 bytes.", _ds_length),
@@ -192,5 +200,12 @@ ATTRIBUTE_RULES = (
         "PS3.3 C.8.8.5",
         "ROI Generation Algorithm is a defined term.",
         _generation_algorithm,
+    ),
+    Rule(
+        "code-context",
+        ERROR,
+        "PS3.3 8.8 (Enhanced Encoding Mode)",
+        "A code of an organ that names its context group says of whom and of which version.",
+        _code_context,
     ),
 )

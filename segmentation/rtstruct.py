@@ -16,11 +16,11 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 
 from segmentation import implicit_le
 from segmentation.contour_items import contour_organ, planes_of, roi_contour_item
-from segmentation.contours import CLINICAL, Profile
 from segmentation.ct_attributes import copy_from_ct, reference_to_ct, require_same_slices
 from segmentation.errors import StructureSetError
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import CLINICAL, Profile
 from segmentation.rtstruct_rois import Origin, observation, structure_set_roi, volume_cm3
 from segmentation.structure_set_identity import StructureSetIdentity
 from segmentation.structures import ORGANS, Structure
@@ -46,7 +46,7 @@ def build_structure_set(
         headers: the CT's datasets, one for each slice of the grid in the same order; pixel data is not needed.
         grid: where the voxels lie.
         identity: what the caller decides.
-        profile: how contours are drawn.
+        profile: for whom it is written: how contours are drawn, and how organs are called, shown and coded.
 
     Raises:
         StructureSetError: if the headers are not those of the grid, an organ is unknown, empty or of another grid, or
@@ -54,6 +54,7 @@ def build_structure_set(
     """
     require_same_slices(headers, grid)
     drawn = _numbered(organs, grid)
+    shown = profile.appearances
     ds = copy_from_ct(headers[0])
     _add_series_and_equipment(ds, identity)
     _add_structure_set(ds, identity)
@@ -66,15 +67,18 @@ def build_structure_set(
         source=identity.manufacturer,
     )
     ds.StructureSetROISequence = [
-        structure_set_roi(number, structure, volume_cm3(organs[structure.name], grid), origin)
+        structure_set_roi(number, shown[structure.name].roi_name, volume_cm3(organs[structure.name], grid), origin)
         for number, structure in drawn
     ]
-    ds.RTROIObservationsSequence = [observation(number, structure) for number, structure in drawn]
+    ds.RTROIObservationsSequence = [observation(number, structure, profile) for number, structure in drawn]
     ds.ApprovalStatus = "UNAPPROVED"
     planes = planes_of(headers, grid)
     drawings = (
         roi_contour_item(
-            number, structure, contour_organ(structure.name, organs[structure.name], grid, profile), planes
+            number,
+            shown[structure.name].colour,
+            contour_organ(structure.name, organs[structure.name], grid, profile),
+            planes,
         )
         for number, structure in drawn
     )

@@ -7,6 +7,7 @@ from pydicom import Dataset
 
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import CodeContext, Profile
 from segmentation.structures import Structure
 
 ARTIFICIAL_INTELLIGENCE = ("123110", "DCM", "Artificial Intelligence")  # PS3.16 CID 7162
@@ -33,12 +34,12 @@ class Origin:
     source: str
 
 
-def structure_set_roi(number: int, structure: Structure, volume_cm3: float, origin: Origin) -> Dataset:
-    """Return the item of the Structure Set ROI Sequence of one organ."""
+def structure_set_roi(number: int, name: str, volume_cm3: float, origin: Origin) -> Dataset:
+    """Return the item of the Structure Set ROI Sequence of one organ, under its ROI Name."""
     roi = Dataset()
     roi.ROINumber = number
     roi.ReferencedFrameOfReferenceUID = origin.frame_of_reference_uid
-    roi.ROIName = structure.name
+    roi.ROIName = name
     roi.ROIVolume = f"{volume_cm3:.3f}"
     roi.ROIGenerationAlgorithm = "AUTOMATIC"
     roi.ROIGenerationDescription = f"{origin.model_name} {origin.model_version}"
@@ -60,20 +61,41 @@ def volume_cm3(organ: OrganMask, grid: Grid) -> float:
     return float(voxels @ thickness_mm) * grid.row_spacing_mm * grid.column_spacing_mm / 1000.0
 
 
-def observation(number: int, structure: Structure) -> Dataset:
+def observation(number: int, structure: Structure, profile: Profile) -> Dataset:
     """Return the item of the RT ROI Observations Sequence (PS3.3 C.8.8.8) of one organ."""
+    appearance = profile.appearances[structure.name]
     observation = Dataset()
     observation.ObservationNumber = number
     observation.ReferencedROINumber = number
-    observation.ROIObservationLabel = structure.name
+    observation.ROIObservationLabel = appearance.roi_name
     observation.SegmentedPropertyCategoryCodeSequence = [coded(*ANATOMICAL_STRUCTURE)]
+    observation.RTROIIdentificationCodeSequence = [
+        _from_context(structure, profile.codes) if profile.codes else _snomed(structure)
+    ]
+    observation.RTROIInterpretedType = appearance.interpreted_type
+    observation.ROIInterpreter = ""
+    return observation
+
+
+def _snomed(structure: Structure) -> Dataset:
+    """Return an organ's code of SNOMED CT, with its side as a modifier."""
     organ = coded(structure.snomed_code, "SCT", structure.snomed_meaning)
     if structure.laterality:
         organ.SegmentedPropertyTypeModifierCodeSequence = [coded(*SIDES[structure.laterality])]
-    observation.RTROIIdentificationCodeSequence = [organ]
-    observation.RTROIInterpretedType = "ORGAN"
-    observation.ROIInterpreter = ""
-    return observation
+    return organ
+
+
+def _from_context(structure: Structure, context: CodeContext) -> Dataset:
+    """Return an organ's FMA code, with the context group that it is said to come from."""
+    organ = coded(str(structure.fma_id), context.scheme, structure.fma_meaning)
+    organ.CodingSchemeVersion = context.scheme_version
+    organ.MappingResource = context.resource
+    organ.MappingResourceUID = context.resource_uid
+    organ.MappingResourceName = context.resource_name
+    organ.ContextIdentifier = context.group
+    organ.ContextUID = context.group_uid
+    organ.ContextGroupVersion = context.group_version
+    return organ
 
 
 def coded(value: str, scheme: str, meaning: str) -> Dataset:

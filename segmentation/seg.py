@@ -2,27 +2,36 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
-from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription
+from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescription, segread
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
+from segmentation.errors import StructureSetError
 from segmentation.organ_mask import OrganMask
 from segmentation.structure_set_identity import StructureSetIdentity
-from segmentation.structures import BY_NAME, Structure
+from segmentation.structures import BY_NAME, PLAIN, Appearance, Structure
 
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")  # PS3.16 CID 7150
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")  # PS3.16 CID 7162
 SIDES = {"L": Code("7771000", "SCT", "Left"), "R": Code("24028007", "SCT", "Right")}  # PS3.16 CID 244
+COPIED = (  # type 2 of PS3.3 C.7.1.1 and C.7.2.1: a CT may lack them, highdicom asks for them
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
 
 
 def build_segmentation(
-    organs: Mapping[str, OrganMask], headers: Sequence[Dataset], identity: StructureSetIdentity
+    organs: Mapping[str, OrganMask],
+    headers: Sequence[Dataset],
+    identity: StructureSetIdentity,
+    appearances: Mapping[str, Appearance] = PLAIN,
 ) -> Dataset:
     """Return a binary segmentation of organs, in the frame of reference and the slices of their CT.
 
@@ -30,17 +39,19 @@ def build_segmentation(
         organs: by TG-263 name, at least one; no voxel is in two.
         headers: of the CT's slices, in the order of the grid, without pixel data.
         identity: UIDs, model and names; the UIDs must be others than the structure set's.
+        appearances: how the site calls and colours each organ.
     """
     names = sorted(organs, key=list(BY_NAME).index)
     with warnings.catch_warnings():
         # highdicom warns of a name that has one component only, and quotes it.
         warnings.simplefilter("ignore", UserWarning)
         segmentation = Segmentation(
-            source_images=list(headers),
+            source_images=[_completed(header) for header in headers],
             pixel_array=numbered([organs[name] for name in names]),
             segmentation_type=SegmentationTypeValues.BINARY,
             segment_descriptions=[
-                describe(number, BY_NAME[name], identity) for number, name in enumerate(names, start=1)
+                describe(number, BY_NAME[name], appearances[name], identity)
+                for number, name in enumerate(names, start=1)
             ],
             series_instance_uid=identity.series_instance_uid,
             series_number=identity.series_number,
@@ -56,7 +67,68 @@ def build_segmentation(
             series_description=identity.series_description,
         )
     result: Dataset = segmentation
+    _make_repeatable(result, identity)
     return result
+
+
+def encode_segmentation(
+    organs: Mapping[str, OrganMask],
+    headers: Sequence[Dataset],
+    identity: StructureSetIdentity,
+    appearances: Mapping[str, Appearance] = PLAIN,
+) -> bytes:
+    """Return the bytes of a DICOM file, the same for the same input, once they gave every mask back.
+
+    Raises:
+        StructureSetError: if a voxel differs, as where two organs share one.
+    """
+    file = BytesIO()
+    build_segmentation(organs, headers, identity, appearances).save_as(file)
+    content = file.getvalue()
+    verify_segmentation(content, organs, headers)
+    return content
+
+
+def verify_segmentation(content: bytes, organs: Mapping[str, OrganMask], headers: Sequence[Dataset]) -> None:
+    """Read the bytes back, slice by slice of the CT, and compare every organ with its mask.
+
+    Raises:
+        StructureSetError: with each organ that differs and by how many voxels.
+    """
+    read = segread(BytesIO(content))
+    uids = [str(header.SOPInstanceUID) for header in headers]
+    pixels = read.get_pixels_by_source_instance(uids, assert_missing_frames_are_empty=True)
+    names = sorted(organs, key=list(BY_NAME).index)
+    wrong = {
+        name: int(np.count_nonzero(pixels[..., place].astype(np.bool_) != organs[name].full()))
+        for place, name in enumerate(names)
+    }
+    if any(wrong.values()):
+        faults = [f"{name}: {count} voxels of the segmentation differ" for name, count in wrong.items() if count]
+        raise StructureSetError("; ".join(faults))
+
+
+def _completed(header: Dataset) -> Dataset:
+    """Return a slice's header with the attributes of type 2 that it lacks, empty."""
+    completed = Dataset()
+    completed.update(header)
+    for keyword in COPIED:
+        if keyword not in completed:
+            setattr(completed, keyword, None)
+    return completed
+
+
+def _make_repeatable(ds: Dataset, identity: StructureSetIdentity) -> None:
+    """Put the identity's time and UID where highdicom puts the clock's and one drawn at random."""
+    date, time = f"{identity.created:%Y%m%d}", f"{identity.created:%H%M%S}"
+    ds.InstanceCreationDate, ds.InstanceCreationTime = date, time
+    ds.ContentDate, ds.ContentTime = date, time
+    for equipment in ds.ContributingEquipmentSequence:
+        if "ContributionDateTime" in equipment:
+            equipment.ContributionDateTime = f"{date}{time}"
+    organization = f"{identity.sop_instance_uid}.0"[:64]
+    for item in (*ds.DimensionOrganizationSequence, *ds.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organization
 
 
 def numbered(organs: Sequence[OrganMask]) -> NDArray[np.uint8]:
@@ -67,20 +139,22 @@ def numbered(organs: Sequence[OrganMask]) -> NDArray[np.uint8]:
     return labels
 
 
-def describe(number: int, structure: Structure, identity: StructureSetIdentity) -> SegmentDescription:
+def describe(
+    number: int, structure: Structure, appearance: Appearance, identity: StructureSetIdentity
+) -> SegmentDescription:
     """Return an organ's item of the Segment Sequence, coded as in the structure set."""
     description = SegmentDescription(
         segment_number=number,
-        segment_label=structure.name,
+        segment_label=appearance.roi_name,
         segmented_property_category=ANATOMICAL_STRUCTURE,
         segmented_property_type=Code(structure.snomed_code, "SCT", structure.snomed_meaning),
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=identity.model_name, version=identity.model_version, family=ARTIFICIAL_INTELLIGENCE
         ),
-        tracking_id=structure.name,
+        tracking_id=appearance.roi_name,
         tracking_uid=f"{identity.sop_instance_uid}.{number}"[:64],
-        display_color=CIELabColor.from_rgb(*structure.colour),
+        display_color=CIELabColor.from_rgb(*appearance.colour),
     )
     if structure.laterality:
         side = Dataset()

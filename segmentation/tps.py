@@ -43,6 +43,12 @@ QUIRKS = MappingProxyType(
                 "A longer label caused many problems in Eclipse.",
                 "https://github.com/pytrip/pytrip/pull/291",
             ),
+            Quirk(
+                "code-context",
+                Severity.ERROR,
+                "Eclipse did not set the Structure Code of a structure whose Context Group Version was lost.",
+                "https://github.com/rexcardan/Evil-DICOM/issues/104",
+            ),
         ),
         "raystation": (
             Quirk(

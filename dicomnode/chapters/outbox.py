@@ -13,6 +13,8 @@ from dicomnode.records import DeliveryOrder, DeliveryRecord, DeliveryState, NewR
 from dicomnode.series import State
 from dicomnode.tables import deliveries, results
 
+BEFORE_ITS_RESULTS = (State.COMPLETE, State.SENT, State.UNDELIVERED)  # the latter: another result was quicker
+
 
 class Results(Progress):
     """The chapter of the structure sets that this node wrote."""
@@ -51,10 +53,10 @@ class Results(Progress):
             return [record_of(ResultRecord, row) for row in rows]
 
     def note_result(self, new: NewResult, peers: Iterable[str]) -> ResultRecord:
-        """Remember a structure set and order its deliveries, in one transaction.
+        """Remember an instance and order its deliveries, in one transaction.
 
-        The UID is derived from content, model and settings, so the same UID is the same structure set: its row is kept
-        and it is delivered again.
+        The UID is derived from content, model and settings, so the same UID is the same instance: its row is kept and
+        it is delivered again. A series may give several; it is sent once every one of them is.
         """
         with self._begin() as connection:
             known = connection.execute(
@@ -72,7 +74,7 @@ class Results(Progress):
                     sa.update(results).where(results.c.id == result_id).values(generation=new.generation)
                 )
             record = self._series(connection, new.series_id)
-            if record.generation == new.generation and record.state is State.COMPLETE:
+            if record.generation == new.generation and record.state in BEFORE_ITS_RESULTS:
                 self._move(connection, new.series_id, State.CONTOURED)
             self._order_deliveries(connection, result_id, peers)
             return self._result(connection, result_id)
@@ -142,11 +144,13 @@ class Results(Progress):
         if record.state not in (State.CONTOURED, State.UNDELIVERED) or record.generation != owner["generation"]:
             return
         states = connection.execute(
-            sa.select(deliveries.c.peer, deliveries.c.state)
-            .where(deliveries.c.result_id == result_id)
+            sa.select(deliveries.c.result_id, deliveries.c.peer, deliveries.c.state)
+            .join(results, results.c.id == deliveries.c.result_id)
+            .where(results.c.series_id == record.id, results.c.generation == record.generation)
             .order_by(deliveries.c.id)
         )
-        last = {row.peer: DeliveryState(row.state) for row in states}  # of each peer its newest delivery
+        # Of each result and peer the newest delivery.
+        last = {(row.result_id, row.peer): DeliveryState(row.state) for row in states}
         if DeliveryState.PENDING in last.values():
             return
         everyone = all(state is DeliveryState.SENT for state in last.values())

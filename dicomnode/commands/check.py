@@ -13,6 +13,7 @@ from dicomnode.golden import try_golden_case
 from dicomnode.models import Model, find_model
 from dicomnode.node import Books, watermarks_of
 from dicomnode.spool import MIB
+from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from segmentation.errors import BundleError
 
 
@@ -31,6 +32,12 @@ def check_node(configuration: Configuration) -> Iterator[Verdict]:
         "configuration", passed=True, text=f"{len(configuration.peers)} peers, {len(configuration.rules)} rules"
     )
     try:
+        names = _names(configuration)
+    except ConfigurationError as error:
+        yield Verdict("names of organs", passed=False, text=str(error))
+        return
+    yield names
+    try:
         books = Books.open(configuration, create=True)
     except NodeError as error:
         yield Verdict("data folder", passed=False, text=str(error))
@@ -48,6 +55,13 @@ def check_node(configuration: Configuration) -> Iterator[Verdict]:
     finally:
         books.close()
     yield from _peers(configuration)
+
+
+def _names(configuration: Configuration) -> Verdict:
+    named = configuration.contouring.structures_file
+    remarks = structure_settings(named, NAMES_FILE).remarks()
+    text = "; ".join(remarks) or "of TG-263"
+    return Verdict("names of organs", passed=True, text=f"{named}: {text}" if named else text)
 
 
 def _disk(configuration: Configuration) -> Verdict:

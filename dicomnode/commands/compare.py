@@ -15,7 +15,7 @@ from dicomnode.errors import NodeError
 from segmentation.comparison_picture import Panel, draw_comparison
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.errors import StructureSetError
-from segmentation.names import match_name
+from segmentation.names import NO_OWN_NAMES, OwnNames, match_name
 from segmentation.organ_mask import OrganMask
 from segmentation.rtstruct_reader import StructureSetMasks, read_structure_set
 
@@ -56,6 +56,7 @@ def compare(
     ct_dir: Path,
     *,
     tolerances_mm: Sequence[float] = (),
+    own: OwnNames = NO_OWN_NAMES,
     picture: Path | None = None,
     series: str = "",
 ) -> Compared:
@@ -66,6 +67,7 @@ def compare(
         other: B's, which is taken for what was wanted: the added path is what of it A has not.
         ct_dir: a folder with the CT that both were drawn on.
         tolerances_mm: of the surface DSC; 1, 2 and 3 mm where none is named.
+        own: the site's own names of organs.
         picture: a PNG of the organs that differ most, if wanted.
         series: Series Instance UID, where the folder has several.
 
@@ -84,7 +86,7 @@ def compare(
         *masks,
         ct.volume.grid,
         tolerances_mm=tuple(tolerances_mm) or TOLERANCES_MM,
-        organ_of=lambda name: match_name(name).organ,
+        organ_of=lambda name: match_name(name, own).organ,
     )
     if picture is not None:
         _draw(ct, structure_sets, readings, rows, picture)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.uid import RTStructureSetStorage
 
 from adaptation.metrics import dice
@@ -34,6 +34,7 @@ from dicomnode.routing import Rule
 from dicomnode.sameness import is_same
 from dicomnode.scp import start
 from dicomnode.spool import Spool
+from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from dicomnode.visits import Visits
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.organ_mask import OrganMask
@@ -41,6 +42,7 @@ from segmentation.phantom import Phantom, build_phantom
 from segmentation.phantom_series import build_series, write_series
 from segmentation.picture import draw_contours
 from segmentation.rtstruct_reader import read_structure_set
+from segmentation.structures import Appearance
 
 SEED = 4711  # a phantom that the model was not trained on
 QUIET_S = 2.0
@@ -85,12 +87,13 @@ class DemoResult:
     faults: tuple[str, ...]
 
 
-def run_demo(out: Path, say: Say) -> DemoResult:
+def run_demo(out: Path, say: Say, names: Path | None = None) -> DemoResult:
     """Run the main job in a folder, which is emptied first if it is an earlier demonstration's.
 
     Args:
         out: receives the CT, the structure set, the picture, the table and the node's log.
         say: is told what happens.
+        names: file with the site's names of the organs; else the installed one if it is there.
 
     Raises:
         NodeError: if something did not happen in time.
@@ -102,7 +105,8 @@ def run_demo(out: Path, say: Say) -> DemoResult:
     paths = write_series(build_series(phantom, seed=SEED), out / "ct")
     seconds = {"phantom": time.monotonic() - started}
     node, tps = _free_port(), _free_port()
-    configuration = _write_configuration(out, node, tps)
+    configuration = _write_configuration(out, node, tps, names)
+    structures = structure_settings(names, NAMES_FILE)
     with _tps(out / "tps", configuration.peers[0]) as arrived, _node(out) as is_alive:
         say(f"a node listens on {LOOPBACK}:{node}, and a storage SCP that plays the TPS on {LOOPBACK}:{tps}")
         _wait_until(lambda: _answers(configuration), START_S, is_alive, "the node does not answer C-ECHO")
@@ -116,10 +120,9 @@ def run_demo(out: Path, say: Say) -> DemoResult:
     received = arrived()
     if received is None:
         raise NodeError("no structure set came back")
-    structure_set = out / "structure_set.dcm"
-    shutil.copyfile(received, structure_set)
+    shutil.copyfile(received, out / "structure_set.dcm")
     say(f"the structure set came back {seconds['quiet, contour and deliver']:.1f} s after the last slice")
-    return _evaluate(out, read_ct_series(paths), dcmread(structure_set), phantom, seconds)
+    return _evaluate(out, read_ct_series(paths), phantom, structures.appearances(), seconds)
 
 
 def _prepare(out: Path) -> None:
@@ -136,7 +139,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _write_configuration(out: Path, node: int, tps: int) -> Configuration:
+def _write_configuration(out: Path, node: int, tps: int, names: Path | None) -> Configuration:
     """Return the embedded defaults but for ports, folder and a rule that lets the phantom in."""
     path = out / "dicomnode.toml"
     path.write_text(
@@ -150,6 +153,9 @@ data_dir = {json.dumps(str((out / "node").resolve()))}
 quiet_s = {QUIET_S}
 minimum_free_mib = 256
 minimum_free_percent = 0
+
+[contouring]
+structures_file = {json.dumps(str(names.resolve()) if names else "")}
 
 [[peers]]
 ae_title = "TPS"
@@ -237,9 +243,11 @@ def _wait_until(happened: Callable[[], bool], longest_s: float, is_alive: Callab
 
 
 def _evaluate(
-    out: Path, ct: CtSeries, structure_set: Dataset, phantom: Phantom, seconds: dict[str, float]
+    out: Path, ct: CtSeries, phantom: Phantom, called: Mapping[str, Appearance], seconds: dict[str, float]
 ) -> DemoResult:
-    drawn = read_structure_set(structure_set, ct.headers, ct.volume.grid).by_name
+    structure_set = dcmread(out / "structure_set.dcm")
+    by_name = read_structure_set(structure_set, ct.headers, ct.volume.grid).by_name
+    drawn = {organ: by_name[shown.roi_name] for organ, shown in called.items() if shown.roi_name in by_name}
     voxel_cm3 = ct.volume.grid.voxel_cm3
     rows = tuple(_row(organ, drawn.get(organ), truth, voxel_cm3) for organ, truth in phantom.masks.items())
     begun = time.monotonic()

@@ -9,18 +9,23 @@ from pydicom import dcmread
 
 from dicomnode import __version__
 from dicomnode.errors import NodeError
-from dicomnode.examination import SETTINGS
-from dicomnode.identity import derived_uid, structure_set_label, structure_set_series_uid, structure_set_uid
+from dicomnode.identity import (
+    SERIES_DESCRIPTIONS,
+    segmentation_uid,
+    structure_set_label,
+    structure_set_series_uid,
+    structure_set_uid,
+)
 from dicomnode.models import Model
 from dicomnode.series import content_digest
-from segmentation.autocontour import WrittenStructureSet, contour_files, write_structure_set
+from dicomnode.structure_settings import StructureSettings, writing_settings
+from segmentation.autocontour import Output, Written, contour_files, write_outputs
 from segmentation.bundle import sha256_of
 from segmentation.contouring import Contouring
 from segmentation.ct import read_ct_series
-from segmentation.durable import written_whole
 from segmentation.picture import draw_contours
 from segmentation.predict import load_predictor
-from segmentation.seg import build_segmentation
+from segmentation.profiles import CLINICAL, profile_named
 from segmentation.structure_set_identity import StructureSetIdentity
 
 Progress = Callable[[float], None]
@@ -31,7 +36,7 @@ class Segmented:
     """What came of a folder."""
 
     contouring: Contouring
-    written: WrittenStructureSet
+    written: Written
     slices: int
 
 
@@ -39,7 +44,9 @@ def segment(
     paths: Sequence[Path],
     model: Model,
     out: Path,
+    structures: StructureSettings,
     *,
+    profile: str = "clinical",
     device: str = "auto",
     insist: bool = False,
     picture: Path | None = None,
@@ -52,6 +59,8 @@ def segment(
         paths: of the slices.
         model: a verified bundle.
         out: the RTSTRUCT.
+        structures: how the site names and shows the organs.
+        profile: for whom the structure set is written, of those in `segmentation.profiles`.
         device: on which the model runs.
         insist: contour although no head and neck is found.
         picture: a PNG of the contours on slices, if wanted.
@@ -59,16 +68,18 @@ def segment(
         progress: told of the share that is done.
 
     Raises:
-        SegmentationError: with what is wrong with the series or the model.
+        SegmentationError: with what is wrong with the series or the model, or an unknown profile.
         NodeError: if the file cannot be written.
     """
+    how = profile_named(profile, structures.appearances())
     try:
         predictor = load_predictor(model.folder, device)
         contouring = contour_files(paths, predictor, insist=insist, progress=progress)
     except (RuntimeError, MemoryError) as error:
         # torch has no class of its own for most of what goes wrong; its first line says what, in shapes and sizes.
         raise NodeError(f"the network failed: {str(error).partition(chr(10))[0] or 'out of memory'}") from error
-    uid = structure_set_uid(content_digest(sha256_of(path) for path in paths), model.digest, SETTINGS)
+    content = content_digest(sha256_of(path) for path in paths)
+    uid = structure_set_uid(content, model.digest, writing_settings(how.name, structures))
     created = datetime.now(UTC).astimezone()
     missing = f" Not found: {', '.join(contouring.not_found)}." if contouring.not_found else ""
     identity = StructureSetIdentity(
@@ -83,30 +94,24 @@ def segment(
         software_version=__version__,
     )
     try:
-        written = write_structure_set(paths, contouring, identity, out)
+        outputs = [Output(identity, out, how)]
+        if segmentation is not None:
+            clinical = structure_set_uid(content, model.digest, writing_settings(CLINICAL.name, structures))
+            outputs.append(Output(_of_segmentation(identity, clinical), segmentation, how, "SEG"))
+        written = write_outputs(paths, contouring, outputs)
         if picture is not None:
             draw_contours(read_ct_series(paths), dcmread(out), picture)
-        if segmentation is not None:
-            write_segmentation(paths, contouring, identity, segmentation)
     except OSError as error:
         raise NodeError(f"{error.filename or out} cannot be written: {error.strerror}") from error
     return Segmented(contouring, written, len(paths))
 
 
-def write_segmentation(
-    paths: Sequence[Path], contouring: Contouring, identity: StructureSetIdentity, out: Path
-) -> None:
-    """Write organs as a DICOM Segmentation under UIDs of its own, derived from the structure set's.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    uid = derived_uid("segmentation", identity.sop_instance_uid)
-    own = replace(
+def _of_segmentation(identity: StructureSetIdentity, clinical_uid: str) -> StructureSetIdentity:
+    """Return who the segmentation beside a structure set is; it is the same for every profile."""
+    uid = segmentation_uid(clinical_uid)
+    return replace(
         identity,
         sop_instance_uid=uid,
         series_instance_uid=structure_set_series_uid(uid),
-        series_description="AI OAR SEG - UNREVIEWED",
+        series_description=SERIES_DESCRIPTIONS["SEG"],
     )
-    with written_whole(out) as file:
-        build_segmentation(contouring.organs, read_ct_series(paths).headers, own).save_as(file)

@@ -13,6 +13,7 @@ from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
 from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
 
+KINDS = {"RTSTRUCT": "structure set", "SEG": "segmentation"}
 NEWEST = 10  # rows of what only grows; `series list` shows all
 
 
@@ -81,7 +82,8 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
         out.print(f"  - {escape(reason)}", soft_wrap=True)
     for result in view.results:
         out.print(
-            f"structure set {result.label}: {result.model_name} {result.model_version}, {result.sop_instance_uid}"
+            f"{KINDS[result.modality]} {result.label} ({result.profile}): {result.model_name} {result.model_version}, "
+            f"{result.sop_instance_uid}"
         )
         volumes = ", ".join(f"{organ} {volume:.1f} cm³" for organ, volume in result.volumes_cm3.items())
         out.print(f"  {volumes}", soft_wrap=True)

@@ -13,20 +13,18 @@ from dicomnode.commands.structures import read_structure_set_file
 from dicomnode.errors import NodeError, NotFound
 from dicomnode.identity import structure_set_label, structure_set_series_uid, structure_set_uid
 from dicomnode.series import content_digest
-from dicomnode.structure_settings import StructureSettings
+from dicomnode.structure_settings import StructureSettings, writing_settings
+from segmentation.autocontour import prove, structure_set_of
 from segmentation.bundle import sha256_of
-from segmentation.contours import CLINICAL, EXACT
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.durable import write_whole
 from segmentation.mask_file import load_masks, save_masks
 from segmentation.names import match_names
 from segmentation.organ_mask import OrganMask
-from segmentation.rtstruct import StructureSetIdentity, build_structure_set, encode_structure_set
-from segmentation.rtstruct_check import verify_structure_set
+from segmentation.profiles import profile_named
 from segmentation.rtstruct_reader import RoiReading, read_structure_set
 from segmentation.rtstruct_rois import volume_cm3
-
-PROFILES = {"clinical": CLINICAL, "exact": EXACT}
+from segmentation.structure_set_identity import StructureSetIdentity
 
 
 @dataclass(frozen=True)
@@ -140,16 +138,15 @@ def write_structure_set_of_masks(
         masks_path: as `write_masks` writes it; a mask whose name means none of the organs is left out.
         ct_dir: a folder with the CT that the masks lie on.
         out: the RTSTRUCT.
-        settings: the site's names.
-        profile: `exact`, or `clinical`, whose contours are smoother.
+        settings: how the site names and shows the organs.
+        profile: of those in `segmentation.profiles`; `exact` draws closest around the voxels.
         series: Series Instance UID, where the folder has several.
 
     Raises:
-        NodeError: if a file cannot be found or written, or the profile is unknown.
-        SegmentationError: if the masks lie on another CT, or cannot be drawn exactly.
+        NodeError: if a file cannot be found or written.
+        SegmentationError: if the profile is unknown, the masks lie on another CT, or cannot be drawn exactly.
     """
-    if profile not in PROFILES:
-        raise NotFound(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
+    how = profile_named(profile, settings.appearances())
     if not masks_path.is_file():
         raise NotFound(f"{masks_path} is no file")
     paths = find_ct_series(ct_dir, series)
@@ -161,10 +158,10 @@ def write_structure_set_of_masks(
     rois = [_drawn(name, match.organ, match.reason, found.masks[name], ct) for name, match in matches.items()]
     rois += [RoiOutcome(None, name, reasons=("it has no voxel",)) for name in found.empty]
     if organs:
-        identity = _identity(masks_path, content_digest(sha256_of(path) for path in paths), profile)
-        ds = build_structure_set(organs, ct.headers, grid, identity, profile=PROFILES[profile])
-        content = encode_structure_set(ds)
-        verify_structure_set(content, organs, ct.headers, grid)
+        ct_content = content_digest(sha256_of(path) for path in paths)
+        identity = _identity(masks_path, ct_content, writing_settings(how.name, settings))
+        content = structure_set_of(organs, ct, identity, how)
+        prove(content, organs, ct, how)
         try:
             write_whole(out, content)
         except OSError as error:
@@ -183,10 +180,10 @@ def _drawn(name: str, organ: str | None, reason: str, mask: OrganMask, ct: CtSer
     )
 
 
-def _identity(masks_path: Path, ct_content: str, profile: str) -> StructureSetIdentity:
-    """Return who the structure set is: the same for the same masks, CT and profile, but for its time."""
+def _identity(masks_path: Path, ct_content: str, settings: str) -> StructureSetIdentity:
+    """Return who the structure set is: the same for the same masks, CT and settings, but for its time."""
     digest = sha256_of(masks_path)
-    uid = structure_set_uid(ct_content, digest, json.dumps({"from": "masks", "profile": profile}))
+    uid = structure_set_uid(ct_content, digest, json.dumps({"from": "masks", "settings": settings}))
     created = datetime.now(UTC).astimezone()
     return StructureSetIdentity(
         sop_instance_uid=uid,

@@ -69,6 +69,8 @@ def new_result(series_id: int, generation: int, uid: str = "2.25.1", **changes: 
         "series_id": series_id,
         "generation": generation,
         "sop_instance_uid": uid,
+        "modality": "RTSTRUCT",
+        "profile": "clinical",
         "path": "results/one.dcm",
         "label": "AI_0302_1200",
         "model_name": "demo",

@@ -232,7 +232,13 @@ def make_node(
         tables.setdefault(name, {}).update(values)
     text = "".join(f"[{name}]\n{_toml(values)}\n" for name, values in tables.items())
     for peer in peers:
-        one = {"ae_title": peer.ae_title, "host": peer.host, "port": peer.port, "may": list(peer.may)}
+        one = {
+            "ae_title": peer.ae_title,
+            "host": peer.host,
+            "port": peer.port,
+            "may": list(peer.may),
+            "profile": peer.profile,
+        }
         text += f"[[peers]]\n{_toml(one)}\n"
     plain_rules = (
         '[[rules]]\nname = "localizer"\naction = "ignore"\nattributes = { ImageType = "SCOUT" }\n'

@@ -71,6 +71,8 @@ def result(series_id: int) -> NewResult:
         series_id=series_id,
         generation=1,
         sop_instance_uid=f"2.25.{series_id}",
+        modality="RTSTRUCT",
+        profile="clinical",
         path="results/one.dcm",
         label="AI_0601_1200",
         model_name="starter",

@@ -8,13 +8,15 @@ import pytest
 from pydicom import Dataset
 
 from dicomnode.errors import TransitionError
-from dicomnode.examination import SETTINGS, Examiner
+from dicomnode.examination import Dispatch, Examiner, Route
 from dicomnode.identity import structure_set_uid
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
+from dicomnode.peers import Peer
 from dicomnode.records import ContouringOrder, DeliveryOrder, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.series import State
+from dicomnode.structure_settings import StructureSettings, writing_settings
 from segmentation.phantom_series import write_series
 from tests.support.books import Clock, Orders, instance, new_result, open_ledger
 from tests.support.series import series_of, small_phantom
@@ -22,11 +24,18 @@ from tests.support.small_bundle import write_small_bundle
 
 RULES = (Rule("planning CT", "contour", bundle="small", send_to=("TPS", "PACS")),)
 
+PEERS = (
+    Peer("TPS", "127.0.0.1", 104, may=("send_ct", "receive_results")),
+    Peer("PACS", "127.0.0.1", 105, may=("receive_results",)),
+)
+
 
 class Room:
     """A ledger with a series in it, its files, and who examines it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, peers: tuple[Peer, ...] = PEERS, structures: StructureSettings | None = None
+    ) -> None:
         self.folder, self.clock, self.orders = folder, Clock(), Orders()
         write_small_bundle(folder / "bundles" / "small")
         self.ledger: Ledger = open_ledger(folder, self.clock, self.orders)
@@ -34,6 +43,8 @@ class Room:
             self.ledger,
             data_dir=folder,
             rules=RULES,
+            peers=peers,
+            structures=structures or StructureSettings(),
             bundle_dirs=(folder / "bundles",),
             minimum_slices=10,
             pseudonyms=Pseudonyms(b"key"),
@@ -155,7 +166,7 @@ def contoured_before(room: Room) -> SeriesRecord:
     record = room.series
     model = room.examiner.model_named("small")
     (room.folder / "one.dcm").write_bytes(b"a structure set")
-    uid = structure_set_uid(record.content, model.digest, SETTINGS)
+    uid = structure_set_uid(record.content, model.digest, writing_settings("clinical", StructureSettings()))
     room.ledger.note_result(new_result(record.id, record.generation, uid, path="one.dcm"), ["TPS"])
     room.ledger.note_sent(1, 0, "")
     return room.series
@@ -235,3 +246,47 @@ def test_what_was_never_contoured_cannot_be_sent_again(room: Room, slices: Calla
         room.examiner.resend(room.series)
     with pytest.raises(TransitionError, match="cannot be contoured again now"):
         room.examiner.recontour(room.series)
+
+
+ROUTE = Route(RULES[0], ("TPS", "PACS", "RESEARCH", "ARCHIVE"))
+OF_EACH_KIND = (
+    Peer("TPS", "127.0.0.1", 104, may=("receive_results",), profile="eclipse"),
+    Peer("PACS", "127.0.0.1", 105, may=("receive_results", "receive_segmentations"), profile="monaco"),
+    Peer("RESEARCH", "127.0.0.1", 106, may=("receive_segmentations",)),
+)
+
+
+def test_each_peer_gets_its_profile_and_what_it_may_receive(tmp_path: Path) -> None:
+    """Peers of one profile share a file; whom the configuration lost gets the clinical one, and the alarm says so."""
+    room = Room(tmp_path, OF_EACH_KIND)
+
+    assert room.examiner.dispatches_of(ROUTE) == (
+        Dispatch("RTSTRUCT", "eclipse", ("TPS",)),
+        Dispatch("RTSTRUCT", "clinical", ("PACS", "ARCHIVE")),
+        Dispatch("SEG", "clinical", ("PACS", "RESEARCH")),
+    )
+
+
+def test_another_profile_name_or_colour_is_another_uid(tmp_path: Path) -> None:
+    """The same UID must never stand for two different files."""
+    plain = Room(tmp_path / "a", OF_EACH_KIND).examiner
+    red = {"Parotid_L": {"colour": [255, 0, 0]}}
+    coloured = Room(tmp_path / "b", OF_EACH_KIND, StructureSettings.model_validate({"organs": red})).examiner
+
+    uids = [each.uid_of(kind, "c", "d") for each in (plain, coloured) for kind in each.dispatches_of(ROUTE)]
+
+    assert len(set(uids)) == 6
+    assert uids[:3] == [plain.uid_of(kind, "c", "d") for kind in plain.dispatches_of(ROUTE)]
+
+
+def test_a_structure_set_is_not_sent_again_to_peers_that_get_another_profile_now(
+    tmp_path: Path, slices: Callable[[], list[Dataset]]
+) -> None:
+    """What was made for one system is not another's: it is to be contoured again."""
+    room = Room(tmp_path, (replace(PEERS[0], profile="eclipse"), replace(PEERS[1], profile="exact")))
+    room.receive(slices())
+    room.examine()
+    record = contoured_before(room)
+
+    with pytest.raises(TransitionError, match="another profile"):
+        room.examiner.resend(record)

@@ -8,7 +8,7 @@ import pytest
 
 from dicomnode.config import Delivering
 from dicomnode.errors import ContouringError
-from dicomnode.examination import SETTINGS, Examiner
+from dicomnode.examination import Examiner
 from dicomnode.identity import structure_set_uid
 from dicomnode.jobs import Jobs
 from dicomnode.ledger import Ledger
@@ -18,6 +18,7 @@ from dicomnode.records import DeliveryOrder, DeliveryState, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.scu import SendOutcome
 from dicomnode.series import State, content_digest
+from dicomnode.structure_settings import StructureSettings, writing_settings
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, new_result, open_ledger
 from tests.support.small_bundle import write_small_bundle
 
@@ -60,6 +61,8 @@ class Bench:
             self.ledger,
             data_dir=folder,
             rules=(Rule("planning CT", "contour", bundle="small"),),
+            peers=(PEER,),
+            structures=StructureSettings(),
             bundle_dirs=(folder / "bundles",),
             minimum_slices=1,
             pseudonyms=pseudonyms,
@@ -178,7 +181,7 @@ def write(bench: Bench, record: SeriesRecord) -> dict[str, Any]:
     ]
     contoured = bench.jobs.contour(record.id, record.generation)
     bench.jobs.write(record.id, record.generation, contoured)
-    identity: dict[str, Any] = bench.contourer.asked[-1]["identity"]
+    identity: dict[str, Any] = bench.contourer.asked[-1]["outputs"][0]["identity"]
     return identity
 
 
@@ -189,7 +192,9 @@ def test_the_structure_set_is_identified_by_content_model_and_settings(bench: Be
     identity = write(bench, record)
 
     [result] = bench.ledger.results_of(record.id)
-    assert identity["sop_instance_uid"] == structure_set_uid(bench.content, bench.digest, SETTINGS)
+    assert identity["sop_instance_uid"] == structure_set_uid(
+        bench.content, bench.digest, writing_settings("clinical", StructureSettings())
+    )
     assert "UNREVIEWED" in identity["description"]
     assert "Not found: Parotid_R" in identity["description"]
     assert (result.sop_instance_uid, result.label) == (identity["sop_instance_uid"], identity["label"])
@@ -207,6 +212,21 @@ def test_a_write_that_was_done_is_not_done_again(bench: Bench) -> None:
 
     assert outcome == {"outcome": "done"}
     assert len(bench.contourer.asked) == asked
+
+
+def test_what_does_not_prove_right_is_held_and_not_sent(bench: Bench) -> None:
+    """A voxel that differs or a rule that breaks is a reason for a person to look, and nothing leaves the node."""
+    record = bench.whole_series()
+    bench.contourer.answers = [DONE, ContouringError("refused", reasons=["Lens_L: 1 voxels differ"])]
+    contoured = bench.jobs.contour(record.id, 1)
+
+    outcome = bench.jobs.write(record.id, 1, contoured)
+
+    after = bench.ledger.series(record.id)
+    assert outcome == {"outcome": "held"}
+    assert (after.state, after.reasons) == (State.HELD, ("Lens_L: 1 voxels differ",))
+    assert bench.ledger.deliveries() == []
+    assert bench.ledger.alarms()[0].kind == "held"
 
 
 def test_the_result_goes_back_to_the_sender_by_default(bench: Bench) -> None:

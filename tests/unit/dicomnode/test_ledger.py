@@ -39,6 +39,19 @@ def contoured(ledger: Ledger, peers: tuple[str, ...] = ("TPS",)) -> SeriesRecord
     return ledger.series(record.id)
 
 
+def test_a_series_is_sent_when_every_result_of_its_generation_is(ledger: Ledger) -> None:
+    """A segmentation that is noted after the structure set was taken still has to arrive."""
+    record = contoured(ledger)
+    ledger.note_sent(1, 0, "")
+    ledger.note_result(new_result(record.id, record.generation, "2.25.2", modality="SEG", path="seg.dcm"), ["PACS"])
+    on_its_way = ledger.series(record.id).state
+
+    ledger.note_sent(2, 0, "")
+
+    assert on_its_way is State.CONTOURED
+    assert ledger.series(record.id).state is State.SENT
+
+
 def test_an_instance_is_found_as_it_was_noted(ledger: Ledger) -> None:
     """Every field survives, the time with its zone."""
     ledger.note_instance(instance(1, NOON))

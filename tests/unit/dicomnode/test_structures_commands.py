@@ -186,7 +186,7 @@ def test_bad_files_are_faults_in_a_sentence(drawn, tmp_path):
         show_structure_set(next((drawn / "ct").iterdir()), settings)
     with pytest.raises(StructureSetError, match="no file of masks"):
         write_structure_set_of_masks(tmp_path / "text", drawn / "ct", tmp_path / "out", settings)
-    with pytest.raises(NotFound, match="no profile smooth"):
+    with pytest.raises(StructureSetError, match="no profile 'smooth'"):
         write_structure_set_of_masks(tmp_path / "text", drawn / "ct", tmp_path / "out", settings, profile="smooth")
     with pytest.raises(NodeError, match="cannot be written"):
         write_masks(drawn / "rs.dcm", drawn / "ct", tmp_path / "absent" / "out.npz")

@@ -103,6 +103,7 @@ def repeated_number(sequence: str, keyword: str) -> Change:
 
 
 ROIS, DRAWINGS, OBSERVATIONS = "StructureSetROISequence", "ROIContourSequence", "RTROIObservationsSequence"
+CODES = "RTROIIdentificationCodeSequence"
 FRAME, STUDY, SERIES = "ReferencedFrameOfReferenceSequence", "RTReferencedStudySequence", "RTReferencedSeriesSequence"
 FIRST = (DRAWINGS, "ContourSequence")
 AT_FIRST = "ROIContourSequence[0].ContourSequence[0]"
@@ -134,6 +135,11 @@ CASES: list[tuple[str, Change, str]] = [
         "interpreted-type-empty",
         put("RTROIInterpretedType", "", OBSERVATIONS),
         f"{OBSERVATIONS}[0].RTROIInterpretedType",
+    ),
+    (
+        "code-context",
+        put("ContextIdentifier", "VMS011", OBSERVATIONS, CODES),
+        f"{OBSERVATIONS}[0].{CODES}[0].MappingResource",
     ),
     ("generation-algorithm", put("ROIGenerationAlgorithm", "MAGIC", ROIS), f"{ROIS}[0].ROIGenerationAlgorithm"),
     ("roi-number-unique", repeated_number(ROIS, "ROINumber"), f"{ROIS}[1].ROINumber"),

@@ -264,6 +264,23 @@ def status(as_json: AsJson = False) -> None:
         show_status(out, found)
 
 
+@app.command()
+def purge(
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False, as_json: AsJson = False
+) -> None:
+    """Delete what is older than the configuration's [retention] keeps it; the daemon does it every day."""
+    from dicomnode.commands.purge import as_json as purged_json
+    from dicomnode.commands.purge import purge_node
+    from dicomnode.commands.show import show_purged
+
+    with open_books("" if dry else "purge") as books:
+        purged = purge_node(books, dry=dry)
+    if as_json:
+        print_json([purged_json(one) for one in purged])
+    else:
+        show_purged(out, purged)
+
+
 @rules_app.command("test")
 def rules_test(
     files: Annotated[list[Path], typer.Argument(help="DICOM files.")],

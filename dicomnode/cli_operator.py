@@ -81,6 +81,27 @@ def series_recontour(name: SeriesName) -> None:
     _on_series(name, "recontour", "it will be contoured again")
 
 
+@series_app.command("forget")
+def series_forget(
+    name: SeriesName,
+    patient: Annotated[bool, typer.Option("--patient", help="Everything with the same Patient ID.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what there is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a series and all that came of it, whatever its age: images, structure sets, rows."""
+    from dicomnode.commands.forget import as_json as forgotten_json
+    from dicomnode.commands.forget import forget_series
+    from dicomnode.commands.series import find_series
+
+    with open_books("" if dry else f"series forget {name}{' --patient' if patient else ''}") as books:
+        forgotten = forget_series(books, find_series(books, name), whole_patient=patient, dry=dry)
+    if as_json:
+        print_json(forgotten_json(forgotten))
+        return
+    counts = f"{forgotten.instances} instances, {forgotten.results} structure sets, {forgotten.conflicts} conflicts"
+    say(f"{'would forget' if dry else 'forgotten'}: {len(forgotten.series)} series, {counts}")
+
+
 def _on_series(name: str, action: str, said: str) -> None:
     from dicomnode.commands.series import find_series
 

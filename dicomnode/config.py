@@ -125,6 +125,20 @@ class Audit(_Section):
     syslog_key_file: str = ""
 
 
+class Retention(_Section):
+    """How old what may become; 0 days: it is kept for ever."""
+
+    daily_at: time = time(4, 30)
+    delivered_days: NonNegativeInt = 90
+    unfinished_days: NonNegativeInt = 365
+    ignored_days: NonNegativeInt = 30
+    structure_sets_days: NonNegativeInt = 90
+    approved_days: NonNegativeInt = 0
+    results_days: NonNegativeInt = 365
+    conflicts_days: NonNegativeInt = 365
+    ledger_days: NonNegativeInt = 730
+
+
 class Checking(_Section):
     """When the constancy test is done."""
 
@@ -149,6 +163,7 @@ class Configuration(_Section):
     delivering: Delivering = Delivering()
     alarms: Alarms = Alarms()
     audit: Audit = Audit()
+    retention: Retention = Retention()
     checking: Checking = Checking()
     logging: LogSettings = LogSettings()
 

@@ -34,10 +34,11 @@ from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.sameness import is_same
-from dicomnode.schedule import Schedule, constancy_test
+from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
 from dicomnode.scp import Receiver
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import MIB, Spool, make_directory
+from dicomnode.trash import Trash
 from dicomnode.visits import Visits
 from dicomnode.watch import Watch
 from dicomnode.workflows import DurableEngine
@@ -125,7 +126,12 @@ class Daemon:
         self._disk = DiskGuard(data_dir, watermarks_of(configuration.receiving), self._books.ledger.raise_alarm)
         self._engine = DurableEngine(self._books.engine, self._jobs)
         self._receiver: Receiver | None = None
-        self._schedule = Schedule(configuration.checking.daily_at, self._test_constancy)
+        self._schedule = Schedule(
+            Appointment("constancy", configuration.checking.daily_at, self._test_constancy),
+            Appointment(
+                "purge", configuration.retention.daily_at, partial(purge_by_rules, self._books, self._audit.tell)
+            ),
+        )
 
     def _build_jobs(self) -> Jobs:
         configuration = self._configuration
@@ -184,6 +190,7 @@ class Daemon:
             partial(is_same, decode=self._pixels.digest),
             message_limit_mib=receiving.message_limit_mib,
         )
+        Trash(configuration.node.data_dir).settle(self._books.ledger.known_paths())
         adopt(spool, self._books.ledger, intake)
         self._engine.start()
         try:

@@ -167,7 +167,7 @@ class Examiner:
         """
         if record.state is not State.HELD:
             raise TransitionError(f"the series is {record.state}, not held: there is nothing to release")
-        instances = self._ledger.instances_of(record.series_instance_uid)
+        instances = self._images_of(record)
         final = [reason.text for reason in self._reasons(record, instances) if not reason.releasable]
         if final:
             raise TransitionError(f"the series cannot be contoured: {'; '.join(final)}")
@@ -177,22 +177,24 @@ class Examiner:
         """Have a series contoured once more with the model that is in service.
 
         Raises:
-            TransitionError: if it is held, still arriving or already on its way.
+            TransitionError: if it is held, still arriving or already on its way, or its images were purged.
         """
         if record.state in (State.HELD, State.RECEIVING, State.COMPLETE):
             raise TransitionError(f"the series is {record.state}: it cannot be contoured again now")
+        self._images_of(record)
         self._ledger.complete(record.id, record.content, released=record.released)
 
     def resend(self, record: SeriesRecord) -> None:
         """Send what was last made of a series again.
 
         Raises:
-            TransitionError: if there is nothing, or none of it is what the peers get by the present configuration.
+            TransitionError: if there is nothing, or none of it is what the peers get by the present configuration,
+                or its images were purged.
         """
         results = self._ledger.results_of(record.id)
         if not results:
             raise TransitionError("the series has no structure set yet")
-        instances = self._ledger.instances_of(record.series_instance_uid)
+        instances = self._images_of(record)
         newest = max(result.generation for result in results)
         peers_of = {
             (each.modality, each.profile): each.peers for each in self.dispatches_of(self.route_of(record, instances))
@@ -220,6 +222,17 @@ class Examiner:
                 return []
             same.append((result, dispatch.peers))
         return same
+
+    def _images_of(self, record: SeriesRecord) -> list[ReceivedInstance]:
+        """Return the instances of a series.
+
+        Raises:
+            TransitionError: if they were purged.
+        """
+        instances = self._ledger.instances_of(record.series_instance_uid)
+        if not instances:
+            raise TransitionError("the images of the series were purged: it must be sent again")
+        return instances
 
     def _reasons(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> list[Reason]:
         reasons: list[Reason] = []

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dicomnode.acceptance import identify
-from dicomnode.audit.message import Event, Kind, Outcome, Party, Role, Study
-from dicomnode.errors import DataSetMismatch, NotUnderstood
-from dicomnode.instance_file import parse_file
+from dicomnode.audit.message import Event, Kind, Outcome, Party, Role
+from dicomnode.audit.subject import study_of
 from dicomnode.peers import Peer
 from dicomnode.scu import SendOutcome
 
@@ -48,23 +46,6 @@ class Handover:
         result = Outcome.SUCCESS if outcome.ok else Outcome.MINOR_FAILURE
         self._tell(Event(Kind.INSTANCES_SENT, self._now(), parties, result, text, study))
         return outcome
-
-
-def study_of(path: Path) -> Study | None:
-    """Return whose images a file belongs to; None where it cannot be read."""
-    try:
-        file = parse_file(path.read_bytes())
-        instance = identify(
-            file.data,
-            sop_class_uid=file.sop_class_uid,
-            sop_instance_uid=file.sop_instance_uid,
-            transfer_syntax_uid=file.transfer_syntax_uid,
-        )
-    except (OSError, NotUnderstood, DataSetMismatch):
-        return None
-    header = instance.header
-    counted = {file.sop_class_uid: 1}
-    return Study(instance.study_instance_uid, header.text("PatientID"), header.text("PatientName"), counted)
 
 
 def _status(outcome: SendOutcome) -> str:

@@ -4,7 +4,8 @@ from dicomnode.chapters.alarms import AlarmList
 from dicomnode.chapters.audit_links import AuditLinks
 from dicomnode.chapters.conflicts import Conflicts
 from dicomnode.chapters.outbox import Outbox
+from dicomnode.chapters.purging import Purging
 
 
-class Ledger(Conflicts, Outbox, AlarmList, AuditLinks):
+class Ledger(Conflicts, Outbox, AlarmList, AuditLinks, Purging):
     """The node's memory, in SQLite or PostgreSQL; each of its chapters stands in a file of its own."""

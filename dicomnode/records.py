@@ -233,3 +233,42 @@ class DeliveryOrder:
     delivery_id: int
     attempt: int
     delay_s: float
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something that is old enough to be purged.
+
+    Args:
+        about: UID of what it is, or what it is in words.
+        key: of its row.
+        since: UTC, from when its age counts.
+        paths: of its files, relative to the data folder.
+    """
+
+    about: str
+    key: int | str
+    since: datetime
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Everything that the node has of some series.
+
+    Args:
+        series: the series.
+        instances: received instances of them, and structure sets that were drawn on them.
+        conflicts: instances of either that are kept apart.
+        results: our structure sets of them.
+    """
+
+    series: tuple[SeriesRecord, ...]
+    instances: tuple[ReceivedInstance, ...]
+    conflicts: tuple[ConflictRecord, ...]
+    results: tuple[ResultRecord, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files of all, relative to the data folder."""
+        return tuple(one.path for part in (self.instances, self.conflicts, self.results) for one in part)

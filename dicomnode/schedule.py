@@ -1,18 +1,22 @@
-"""What happens at a time of day, as APScheduler fires it: the daily constancy test."""
+"""What happens at a time of day, as APScheduler fires it: the constancy test, and the purge of what is too old."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, time
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from dicomnode.audit.message import Event
 from dicomnode.config import Configuration
 from dicomnode.contourer import Contourer
-from dicomnode.errors import ConfigurationError, ContouringError
+from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case
 from dicomnode.ledger import Ledger
 from dicomnode.models import find_model
+from dicomnode.node import Books
+from dicomnode.purge import Purge
 from segmentation.errors import BundleError
 
 log = structlog.get_logger(__name__)
@@ -36,34 +40,59 @@ def constancy_test(configuration: Configuration, contourer: Contourer, ledger: L
             log.info("the golden case was drawn as before", model=name, first=report.is_first)
 
 
-class Schedule:
-    """Has a job done every day at a local time, once, even if it is a little late.
+def purge_by_rules(books: Books, tell: Callable[[Event], None]) -> None:
+    """Purge what is too old; where that fails, tell the operator."""
+    try:
+        purged = Purge(books, tell).run()
+    except (NodeError, OSError) as error:
+        books.ledger.raise_alarm("purge", f"what is too old could not be purged: {type(error).__name__}", "purge")
+        log.exception("the purge failed")
+    else:
+        log.info("what is too old was purged", things=len(purged), files=sum(one.files for one in purged))
+
+
+@dataclass(frozen=True)
+class Appointment:
+    """A job that is done every day.
 
     Args:
+        name: of the job.
         at: in the site's local time.
         job: is called in a thread of the scheduler's.
     """
 
-    def __init__(self, at: time, job: Callable[[], None]) -> None:
+    name: str
+    at: time
+    job: Callable[[], None]
+
+
+class Schedule:
+    """Has each job done every day at its time, once, even if it is a little late.
+
+    Args:
+        appointments: the jobs.
+    """
+
+    def __init__(self, *appointments: Appointment) -> None:
         # The store is in memory: APScheduler's SQL store pickles, and there is nothing to remember.
         self._scheduler = BackgroundScheduler()
-        self._scheduler.add_job(
-            job,
-            CronTrigger(hour=at.hour, minute=at.minute),
-            id="constancy",
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=LATE_S,
-        )
+        for one in appointments:
+            self._scheduler.add_job(
+                one.job,
+                CronTrigger(hour=one.at.hour, minute=one.at.minute),
+                id=one.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=LATE_S,
+            )
 
     def start(self) -> None:
         """Begin to wait."""
         self._scheduler.start()
 
-    @property
-    def next_run(self) -> datetime | None:
-        """When the job will be done next; None before the start."""
-        found: datetime | None = getattr(self._scheduler.get_job("constancy"), "next_run_time", None)
+    def next_run(self, name: str) -> datetime | None:
+        """Return when a job will be done next; None before the start."""
+        found: datetime | None = getattr(self._scheduler.get_job(name), "next_run_time", None)
         return found
 
     def stop(self) -> None:

@@ -32,6 +32,12 @@ NEXT: dict[State, frozenset[State]] = {
 }
 
 
+DELIVERED = (State.SENT,)
+UNFINISHED = (State.HELD, State.FAILED, State.UNDELIVERED)
+OVER = DELIVERED + UNFINISHED
+"""Nothing is done with a series in one of these unless somebody asks for it."""
+
+
 def advance(current: State, to: State) -> State:
     """Return `to` if a series may go there from `current`.
 

@@ -10,6 +10,9 @@ from alembic.config import Config
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from dicomnode.errors import LedgerUnavailable
+
+VACUUM_SHARE = 4  # the file is written anew when more than a quarter of it is free
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another before the instance is refused
 
 
@@ -198,3 +201,29 @@ def migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         configuration.attributes["connection"] = connection
         command.upgrade(configuration, "head")
+
+
+def compact(engine: sa.Engine) -> None:
+    """Let nothing of deleted rows remain in SQLite's files, and give much of free space back.
+
+    It overwrites what is deleted (secure_delete), but its journal still holds the pages as they were: it is emptied.
+    PostgreSQL looks after itself (autovacuum).
+
+    Raises:
+        LedgerUnavailable: somebody reads for longer than the busy timeout, or there is no room.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            pages, free = (
+                connection.exec_driver_sql(f"PRAGMA {n}").scalar_one() for n in ("page_count", "freelist_count")
+            )
+            if free * VACUUM_SHARE > pages:
+                connection.exec_driver_sql("VACUUM")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+    except sa.exc.SQLAlchemyError as error:
+        raise LedgerUnavailable(f"the ledger cannot be compacted: {type(error.__cause__ or error).__name__}") from error
+    if busy:
+        raise LedgerUnavailable("the ledger's journal is in use and still holds what was deleted: purge again")

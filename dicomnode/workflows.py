@@ -114,6 +114,25 @@ class WorkQueue:
         )
         return any(workflow.status in UNDER_WAY for workflow in found)
 
+    def forget_orphans(self, series_ids: Callable[[], set[int]], delivery_ids: Callable[[], set[int]]) -> None:
+        """Delete what the engine remembers of series and deliveries that the ledger has no more.
+
+        Numbers may be given again: the work of a new series must not be taken for that of an old one.
+
+        Args:
+            series_ids: the numbers of all series, asked for after the engine's list, as new ones come meanwhile.
+            delivery_ids: likewise of all deliveries.
+        """
+        found = self._client.list_workflows(load_input=False, load_output=False)
+        owners = {"contour": series_ids(), "deliver": delivery_ids()}
+        orphans = [
+            workflow.workflow_id
+            for workflow in found
+            if (parts := workflow.workflow_id.split(":"))[0] in owners and int(parts[1]) not in owners[parts[0]]
+        ]
+        if orphans:
+            self._client.delete_workflows(orphans)
+
     def cancel(self, record: SeriesRecord) -> None:
         """Take back the order to contour the last generation; a step that runs ends and nothing follows it."""
         self._client.cancel_workflow(_contouring_id(record.id, record.generation))

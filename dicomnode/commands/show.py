@@ -11,7 +11,9 @@ from dicomnode.commands.jobs import Job
 from dicomnode.commands.series import SeriesView
 from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
+from dicomnode.purge import Purged
 from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
+from dicomnode.spool import MIB
 
 KINDS = {"RTSTRUCT": "structure set", "SEG": "segmentation"}
 NEWEST = 10  # rows of what only grows; `series list` shows all
@@ -119,6 +121,15 @@ def show_alarms(out: Console, alarms: Sequence[AlarmRecord]) -> None:
     table = Table("no.", "raised", "kind", "times", "what", title="[red]alarms[/]; `alarms acknowledge NO.`")
     for alarm in alarms:
         table.add_row(str(alarm.id), _time(alarm.raised), alarm.kind, str(alarm.count), escape(alarm.text))
+    out.print(table)
+
+
+def show_purged(out: Console, purged: Sequence[Purged]) -> None:
+    """Print what was purged, or would be, a line each."""
+    table = Table("what", "about", "old since", "files", "MiB", "rule")
+    for one in purged:
+        size = f"{one.size / MIB:.1f}"
+        table.add_row(one.what, one.about, _time(one.since), str(one.files), size, one.rule)
     out.print(table)
 
 

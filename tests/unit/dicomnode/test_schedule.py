@@ -11,7 +11,7 @@ from dicomnode.config import Configuration, Contouring, Node
 from dicomnode.contourer import Contourer
 from dicomnode.errors import ContouringError
 from dicomnode.routing import Rule
-from dicomnode.schedule import Schedule, constancy_test
+from dicomnode.schedule import Appointment, Schedule, constancy_test
 from tests.support.books import Clock, Orders, open_ledger
 from tests.support.small_bundle import write_small_bundle
 
@@ -71,10 +71,10 @@ def test_the_job_is_done_at_its_time() -> None:
     """A minute that has just begun is made up for, as after a short sleep of the machine."""
     fired = threading.Event()
     at = (datetime.now().astimezone() + timedelta(minutes=1)).time()
-    schedule = Schedule(time(at.hour, at.minute), fired.set)
+    schedule = Schedule(Appointment("one", time(at.hour, at.minute), fired.set))
 
     schedule.start()
-    next_run = schedule.next_run
+    next_run = schedule.next_run("one")
     schedule.stop()
 
     assert next_run is not None

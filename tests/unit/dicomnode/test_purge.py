@@ -1,0 +1,336 @@
+"""What is too old goes, what is not stays, and of what went nothing remains in any byte of the data folder."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from dicomnode.audit.message import Event, Kind
+from dicomnode.commands.forget import forget_series
+from dicomnode.config import Configuration, Node, Retention
+from dicomnode.dimse import EXPLICIT_VR_LE
+from dicomnode.errors import ConflictingContent, NotFound, TransitionError
+from dicomnode.feeding import Feeding
+from dicomnode.instance_file import file_head
+from dicomnode.intake import Arrival, Intake
+from dicomnode.node import Books
+from dicomnode.peers import Peer
+from dicomnode.purge import RULES, Purge
+from dicomnode.records import SeriesRecord
+from dicomnode.series import State, content_digest
+from dicomnode.spool import Spool
+from dicomnode.trash import Trash
+from tests.support.books import new_result
+from tests.support.instances import (
+    CANARY_BIRTH_DATE,
+    CANARY_ID,
+    CANARY_NAME,
+    SERIES,
+    STUDY,
+    ct_instance,
+    instance_file,
+    structure_set,
+)
+
+TPS = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
+RESULT = "2.25.77"
+WORDS = [*CANARY_NAME.split("^"), CANARY_ID, CANARY_BIRTH_DATE, SERIES, STUDY, RESULT]
+RETENTION = Retention(
+    delivered_days=10,
+    unfinished_days=20,
+    ignored_days=5,
+    structure_sets_days=7,
+    approved_days=0,
+    results_days=30,
+    conflicts_days=40,
+    ledger_days=50,
+)
+
+
+class Hospital:
+    """A node's books and files without its daemon, and what is sent to it."""
+
+    def __init__(self, folder: Path, retention: Retention = RETENTION) -> None:
+        self.folder = folder
+        self.books = Books.open(
+            Configuration(node=Node(data_dir=folder), peers=(TPS,), retention=retention), create=True
+        )
+        self.spool = Spool(folder)
+        self.told: list[Event] = []
+        rules = self.books.configuration.rules
+        self.intake = Intake(self.spool, self.books.ledger, rules, Feeding(), lambda _one, _other: False)
+
+    def send(self, *datasets: Dataset) -> None:
+        for ds in datasets:
+            self.intake.accept(Arrival(instance_file(ds), TPS, "association"))
+
+    def series(self, uid: str = SERIES, slices: int = 3, **changes: object) -> SeriesRecord:
+        """Receive a series and bring it to where it has its structure set and the TPS has it."""
+        self.send(*(ct_instance(number, series=uid, **changes) for number in range(1, slices + 1)))
+        ledger = self.books.ledger
+        [record] = [one for one in ledger.series_in() if one.series_instance_uid == uid]
+        record = ledger.complete(record.id, content_digest(one.sha256 for one in ledger.instances_of(uid)))
+        (self.folder / "work").mkdir(exist_ok=True)
+        (self.folder / "work" / f"{record.id}-1.json").write_text(uid)
+        ds = structure_set(series=uid, **changes)
+        ds.SOPInstanceUID = RESULT + uid[-2:]
+        path = self.write(ds)
+        result = ledger.note_result(
+            new_result(record.id, record.generation, ds.SOPInstanceUID, path=path, created=datetime.now(UTC)), ["TPS"]
+        )
+        for delivery in ledger.deliveries(result_id=result.id):
+            ledger.note_sent(delivery.id, 0, f"thank you for {CANARY_NAME}")
+        return ledger.series(record.id)
+
+    def write(self, ds: Dataset) -> str:
+        """Write a structure set of ours."""
+        (self.folder / "results").mkdir(exist_ok=True)
+        path = f"results/{self.books.pseudonyms.of(ds.SOPInstanceUID)}.dcm"
+        file = instance_file(ds, EXPLICIT_VR_LE)
+        (self.folder / path).write_bytes(file_head(file) + file.data)
+        return path
+
+    def conflict(self) -> None:
+        """Receive the first slice with other content."""
+        with pytest.raises(ConflictingContent):
+            self.send(ct_instance(1, SliceThickness="5"))
+
+    def purge(self, days: float, *, dry: bool = False) -> list[str]:
+        """Purge as if so many days had gone by; return by which rules something went."""
+        clock = lambda: datetime.now(UTC) + timedelta(days=days)  # noqa: E731
+        return [one.rule for one in Purge(self.books, self.told.append, clock).run(dry=dry)]
+
+    def known(self) -> dict[str, list[str]]:
+        """Return each file of the data folder with what it knows of the canary, in its bytes or its name."""
+        found = {}
+        for file in self.folder.rglob("*"):
+            content = file.name.encode() + (file.read_bytes() if file.is_file() else b"")
+            if words := [word for word in WORDS if word.encode() in content]:
+                found[file.name] = words
+        return found
+
+    def states(self) -> list[State]:
+        return [record.state for record in self.books.ledger.series_in()]
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Hospital]:
+    made = Hospital(tmp_path / "data")
+    yield made
+    made.books.close()
+
+
+def test_each_thing_goes_at_its_age(hospital: Hospital) -> None:
+    """Day by day the rules take what is theirs, and what is younger stays."""
+    hospital.series()
+    hospital.conflict()
+    hospital.send(ct_instance(9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], series=f"{SERIES}.1"))
+    hospital.send(structure_set(ApprovalStatus="UNAPPROVED"))
+
+    gone = {days: hospital.purge(days) for days in (4.9, 5.1, 7.1, 9.9, 10.1, 29.9, 30.1, 40.1, 49.9, 50.1)}
+
+    assert {days: rules for days, rules in gone.items() if rules} == {
+        5.1: ["ignored_days"],
+        7.1: ["structure_sets_days"],
+        10.1: ["delivered_days"],
+        30.1: ["results_days"],
+        40.1: ["conflicts_days"],
+        50.1: ["ledger_days"],
+    }
+
+
+def test_a_held_series_is_kept_for_longer(hospital: Hospital) -> None:
+    """What nobody has looked at yet has an age of its own."""
+    record = hospital.series()
+    hospital.books.ledger.complete(record.id, record.content)
+    hospital.books.ledger.fail(record.id, record.generation + 1, "no model")
+
+    assert hospital.purge(19.9) == []
+    assert hospital.purge(20.1) == ["unfinished_days"]
+
+
+def test_the_ct_of_an_approved_structure_set_stays(hospital: Hospital) -> None:
+    """Neither goes by the shipped rules, as learning needs both."""
+    hospital.series()
+    hospital.send(structure_set(ApprovalStatus="APPROVED"))
+
+    assert hospital.purge(1000) == ["results_days"]
+    assert len(list(hospital.spool.paths())) == 4
+
+
+def test_nothing_on_its_way_goes(hospital: Hospital) -> None:
+    """A series that is received, contoured or delivered is not touched, whatever its age."""
+    hospital.send(ct_instance(1))
+    [record] = hospital.books.ledger.series_in()
+    gone = [hospital.purge(1000)]
+    hospital.books.ledger.complete(record.id, "digest")
+    gone.append(hospital.purge(1000))
+    hospital.books.ledger.note_result(new_result(record.id, 1), ["TPS"])
+    gone.append(hospital.purge(1000))
+
+    assert (gone, hospital.states()) == ([[], [], []], [State.CONTOURED])
+
+
+def test_of_what_was_purged_nothing_remains(hospital: Hospital) -> None:
+    """Name, ID, birth date and UIDs are in no byte of the data folder: files, ledger, journal, orders, masks."""
+    hospital.series()
+    hospital.conflict()
+    hospital.send(structure_set(ApprovalStatus="UNAPPROVED"))
+    before = hospital.known()
+
+    hospital.purge(1000)
+
+    assert {"dicomnode.sqlite-wal", "1-1.json"} < set(before)
+    assert hospital.known() == {}
+    assert hospital.states() == []
+
+
+def test_a_dry_run_takes_nothing(hospital: Hospital) -> None:
+    """It says what would go, and it is all there."""
+    hospital.series()
+    files = sorted(hospital.spool.paths())
+
+    assert hospital.purge(1000, dry=True) == ["delivered_days", "results_days"]
+    assert (sorted(hospital.spool.paths()), hospital.states()) == (files, [State.SENT])
+
+
+def test_zero_days_are_for_ever(tmp_path: Path) -> None:
+    """With every rule switched off nothing goes."""
+    off = Retention(**{rule.key: 0 for rule in RULES})
+    hospital = Hospital(tmp_path / "data", off)
+    hospital.series()
+
+    assert hospital.purge(100_000) == []
+    hospital.books.close()
+
+
+def test_a_purged_series_that_is_sent_again_is_new(hospital: Hospital) -> None:
+    """Its instances are taken, and the operator is told why the old images cannot be contoured again."""
+    record = hospital.series()
+    hospital.purge(11)
+    with pytest.raises(TransitionError, match="the images of the series were purged"):
+        hospital.books.examiner.recontour(record)
+
+    hospital.send(ct_instance(1), ct_instance(2))
+
+    assert hospital.states() == [State.RECEIVING]
+    assert len(list(hospital.spool.paths())) == 2
+
+
+def test_the_audit_hears_of_each_study_once(hospital: Hospital) -> None:
+    """One event says how many instances of a study were deleted."""
+    hospital.series()
+    hospital.purge(11)
+
+    [event] = hospital.told
+    assert event.kind is Kind.STUDY_DELETED
+    assert event.study is not None
+    assert (event.study.study_instance_uid, sum(event.study.instances.values())) == (STUDY, 3)
+
+
+def test_what_is_forgotten_leaves_nothing(hospital: Hospital) -> None:
+    """A series goes at once with its structure sets, theirs and ours, conflicts, alarms, orders and rows."""
+    record = hospital.series()
+    hospital.conflict()
+    hospital.send(structure_set(ApprovalStatus="APPROVED"))
+    hospital.books.ledger.raise_alarm("held", "it is held", hospital.books.pseudonyms.of(SERIES))
+
+    forgotten = forget_series(hospital.books, record, whole_patient=False, dry=False)
+
+    assert (forgotten.instances, forgotten.conflicts, forgotten.results) == (4, 1, 1)
+    assert hospital.known() == {}
+    assert hospital.books.ledger.alarms() == []
+
+
+def test_a_patient_is_forgotten_with_all_series(hospital: Hospital) -> None:
+    """Every instance with the same Patient ID goes, another patient's stay."""
+    record = hospital.series()
+    hospital.series(f"{SERIES}.31")
+    hospital.series(f"{SERIES}.32", PatientID="OTHER", PatientName="Other", StudyInstanceUID="1.2.99")
+    hospital.send(ct_instance(9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], series=f"{SERIES}.1"))
+
+    forgotten = forget_series(hospital.books, record, whole_patient=True, dry=False)
+
+    assert (len(forgotten.series), forgotten.instances, forgotten.results) == (2, 7, 2)
+    assert [one.series_instance_uid for one in hospital.books.ledger.series_in()] == [f"{SERIES}.32"]
+    assert len(list(hospital.spool.paths())) == 3
+    assert {CANARY_ID, STUDY} & {word for words in hospital.known().values() for word in words} == set()
+
+
+def test_looking_forgets_nothing(hospital: Hospital) -> None:
+    """With --dry-run the operator only hears what there is."""
+    record = hospital.series()
+
+    forgotten = forget_series(hospital.books, record, whole_patient=True, dry=True)
+
+    assert (forgotten.instances, hospital.states()) == (3, [State.SENT])
+
+
+def test_a_series_on_its_way_cannot_be_forgotten(hospital: Hospital) -> None:
+    """It is refused in words, and everything is where it was."""
+    record = hospital.series()
+    hospital.send(ct_instance(7))
+
+    with pytest.raises(TransitionError, match="on its way"):
+        forget_series(hospital.books, record, whole_patient=False, dry=False)
+
+    assert len(list(hospital.spool.paths())) == 4
+    assert list((hospital.folder / "purging").iterdir()) == [hospital.folder / "purging" / "lock"]
+
+
+def test_without_a_patient_id_there_is_no_patient_to_forget(hospital: Hospital) -> None:
+    """Empty IDs are nobody's: two patients without one are not the same."""
+    record = hospital.series(PatientID="")
+
+    with pytest.raises(NotFound, match="no Patient ID"):
+        forget_series(hospital.books, record, whole_patient=True, dry=False)
+
+
+def test_the_work_of_a_new_series_is_not_taken_for_that_of_a_forgotten_one(hospital: Hospital) -> None:
+    """The database gives numbers again; the order to contour is a new one all the same."""
+    old = hospital.series()
+    forget_series(hospital.books, old, whole_patient=False, dry=False)
+
+    hospital.send(ct_instance(1, series=f"{SERIES}.5"))
+    [record] = hospital.books.ledger.series_in()
+    ordered = hospital.books.ledger.complete(record.id, "digest")
+
+    assert (record.id, ordered.generation) == (old.id, old.generation)
+    assert hospital.books.queue.is_under_way(ordered)
+
+
+def test_a_power_cut_before_the_rows_were_gone_undoes_the_purge(hospital: Hospital) -> None:
+    """Files that a row speaks of are back in their places."""
+    hospital.series()
+    files = sorted(hospital.spool.paths())
+    Trash(hospital.folder).set_apart(files)
+
+    destroyed = Trash(hospital.folder).settle(hospital.books.ledger.known_paths())
+
+    assert (destroyed, sorted(hospital.spool.paths())) == (0, files)
+
+
+def test_a_power_cut_after_the_rows_were_gone_ends_the_purge(hospital: Hospital) -> None:
+    """Files that no row speaks of are destroyed, and not taken for new arrivals."""
+    hospital.series()
+    Trash(hospital.folder).set_apart(list(hospital.spool.paths()))
+
+    assert Trash(hospital.folder).settle(set()) == 3
+    assert list((hospital.folder / "purging").rglob("*.dcm")) == []
+
+
+def test_what_was_sent_again_meanwhile_is_the_one_that_counts(hospital: Hospital) -> None:
+    """A file that is given back does not take the place of one that arrived."""
+    hospital.series()
+    trash = Trash(hospital.folder)
+    [first, *_] = files = list(hospital.spool.paths())
+    apart = trash.set_apart(files)
+    (hospital.folder / first).parent.mkdir(exist_ok=True)
+    (hospital.folder / first).write_bytes(b"new")
+
+    trash.give_back(apart)
+
+    assert (hospital.folder / first).read_bytes() == b"new"
+    assert len(list(hospital.spool.paths())) == 3

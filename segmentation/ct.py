@@ -1,6 +1,8 @@
 """CT slices in files become a volume in HU, in the order of their places and never of their numbers."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,21 +74,27 @@ def _in_order(files: Sequence[_SliceFile]) -> tuple[list[_SliceFile], Grid]:
 
 def _read_hounsfield(files: Sequence[_SliceFile], grid: Grid) -> NDArray[np.generic]:
     """Return the HU of all slices: int16, or float32 as soon as one slice needs it."""
-    slices = []
-    for number, file in enumerate(files, start=1):
-        try:
-            slices.append(_read_slice(file, grid.shape[1:]))
-        except SeriesError as error:
-            place = f"slice {number} of {len(files)}, counted from the feet"
-            raise SeriesError([f"{place}: {reason}" for reason in error.reasons]) from error
-    return np.stack(slices)  # of int16 and float32 numpy makes float32
+    volume: NDArray[np.generic] = np.empty(grid.shape, np.int16)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:  # codecs and NumPy let go of the interpreter
+        slices = readers.map(_read_slice, files, volume)
+        for index in range(len(files)):
+            try:
+                hu = next(slices)
+            except SeriesError as error:
+                place = f"slice {index + 1} of {len(files)}, counted from the feet"
+                raise SeriesError([f"{place}: {reason}" for reason in error.reasons]) from error
+            if hu.dtype == np.float32:
+                volume = volume.astype(np.float32, copy=False)
+            if not np.may_share_memory(hu, volume):
+                volume[index] = hu
+    return volume
 
 
-def _read_slice(file: _SliceFile, shape: tuple[int, int]) -> NDArray[np.generic]:
-    """Return the HU of one slice, (rows, columns)."""
+def _read_slice(file: _SliceFile, out: NDArray[np.int16]) -> NDArray[np.generic]:
+    """Return the HU of one slice, (rows, columns): in the memory of `out` where they can be, else float32 or a copy."""
     header = file.header
-    with file.path.open("rb") as stream:
-        bits = read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, shape)
+    with file.path.open("rb", buffering=0) as stream:
+        bits = read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, out.view(np.uint16))
     signed = header.pixel_format.pixel_representation == 1
     values = stored_values(bits, header.pixel_format.bits_stored or 16, signed=signed)
     return to_hounsfield(values, header.rescale or (1.0, 0.0), _padding(file.ds, signed=signed))

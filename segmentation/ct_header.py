@@ -3,16 +3,23 @@
 import math
 import struct
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 
 from segmentation.errors import SeriesError
+from segmentation.raw_elements import plain_header
 from segmentation.slice_header import PixelFormat, SliceHeader
 
+HEADER_BYTES = 1 << 14  # what most CT headers fit into; a longer one is pydicom's
+PLAIN_TEXT = frozenset({"CS", "DS", "IS", "LO", "PN", "SH", "UI"})
 UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, struct.error)
 
 
@@ -71,6 +78,9 @@ def read_up_to_pixels(path: Path) -> tuple[Dataset, int]:
     """Return a file's dataset without pixels, and the offset of the Pixel Data element."""
     try:
         with path.open("rb") as file:
+            if plain := plain_header(file.read(HEADER_BYTES)):
+                return plain
+            file.seek(0)
             ds = dcmread(file, stop_before_pixels=True)
             return ds, file.tell()  # pydicom goes back to the element at which it stops
     except (InvalidDicomError, EOFError, *UNREADABLE) as error:
@@ -84,13 +94,42 @@ def _transfer_syntax_uid(ds: Dataset) -> str:
 
 def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
     """Return the values of an element, none if it is absent or cannot be read."""
+    tag, vr = _entry(keyword)
+    raw = ds.get_item(tag)
+    if raw is None:
+        return ()
     try:
-        value = ds.get(keyword)
+        if isinstance(raw, RawDataElement) and (plain := _plain_values(raw.VR or vr, raw.value or b"")) is not None:
+            return plain
+        value = ds[tag].value
     except UNREADABLE:
         return ()
     if value is None or value == "":
         return ()
     return tuple(value) if isinstance(value, MultiValue) else (value,)
+
+
+@lru_cache(maxsize=256)
+def _entry(keyword: str) -> tuple[BaseTag, str]:
+    """Return an element's tag and VR in the dictionary."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise KeyError(keyword)
+    return BaseTag(tag), dictionary_VR(tag)
+
+
+@lru_cache(maxsize=4096)
+def _plain_values(vr: str, value: bytes) -> tuple[Any, ...] | None:
+    """Return the values of an element that is ASCII text or one number of 16 bits; None where pydicom is to read it.
+
+    The slices of a series share most of their values: each is read once.
+    """
+    if vr == "US" and len(value) == 2:
+        return (int.from_bytes(value, "little"),)
+    if vr not in PLAIN_TEXT or not value.isascii():
+        return None
+    text = value.decode("ascii").strip(" \0")
+    return tuple(text.split("\\")) if text else ()
 
 
 def _text(ds: Dataset, keyword: str) -> str:

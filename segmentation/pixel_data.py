@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable
-from io import BufferedIOBase
+from io import BufferedIOBase, RawIOBase
 from typing import Any
 
 import imagecodecs
@@ -34,7 +34,7 @@ RLE = "1.2.840.10008.1.2.5"
 
 
 def read_pixels(
-    file: BufferedIOBase, offset: int, transfer_syntax_uid: str, shape: tuple[int, int]
+    file: RawIOBase | BufferedIOBase, offset: int, transfer_syntax_uid: str, out: NDArray[np.uint16]
 ) -> NDArray[np.uint16]:
     """Return the pixels of one slice as they are stored.
 
@@ -42,10 +42,10 @@ def read_pixels(
         file: a DICOM file in little endian byte order.
         offset: of the element's tag.
         transfer_syntax_uid: tells the codec where the element is encapsulated.
-        shape: rows, columns.
+        out: (rows, columns), contiguous: what is not compressed is read straight into it.
 
     Returns:
-        uint16, (rows, columns): the 16 bits of each pixel.
+        uint16, (rows, columns): the 16 bits of each pixel; `out`, or an array of its own.
 
     Raises:
         SeriesError: if they are absent, cut off, of another length than the matrix needs, or do not decode.
@@ -55,20 +55,18 @@ def read_pixels(
         raise SeriesError(["there is no pixel data"])
     length = _read_length(file)
     if length == UNDEFINED_LENGTH:
-        return decode_frame(file.read(), transfer_syntax_uid, shape)
+        return decode_frame(file.read(), transfer_syntax_uid, out.shape)
     if transfer_syntax_uid == RLE or transfer_syntax_uid in CODECS:
         raise SeriesError(["the pixel data are not encapsulated as their transfer syntax demands"])
-    rows, columns = shape
-    if length != rows * columns * 2:
-        needed = f"{rows} x {columns} pixels need {rows * columns * 2}"
+    if length != out.nbytes:
+        needed = f"{out.shape[0]} x {out.shape[1]} pixels need {out.nbytes}"
         raise SeriesError([f"the pixel data have {length} bytes where {needed}"])
-    bits = np.empty(shape, "<u2")
-    if file.readinto(bits.data.cast("B")) != bits.nbytes:
+    if file.readinto(out.data.cast("B")) != out.nbytes:
         raise SeriesError(["the pixel data are cut off"])
-    return bits
+    return out
 
 
-def _read_length(file: BufferedIOBase) -> int:
+def _read_length(file: RawIOBase | BufferedIOBase) -> int:
     """Return the length of the element whose tag was just read, whether or not a VR stands between (PS3.5 7.1)."""
     first = file.read(4)
     return int.from_bytes(file.read(4) if first[:2] in EXPLICIT_VRS else first, "little")
@@ -121,18 +119,21 @@ def stored_values(bits: NDArray[np.uint16], bits_stored: int, *, signed: bool) -
     """Return the pixel values; what stands in the bits above Bits Stored, as overlays once did, is dropped.
 
     Args:
-        bits: uint16, any shape.
+        bits: uint16, any shape; overwritten.
         bits_stored: 1 to 16, from the lowest bit up.
         signed: Pixel Representation is 1.
 
     Returns:
-        int16 where signed, else uint16, of the same shape.
+        int16 where signed, else uint16, of the same shape, in the same memory.
     """
     unused = 16 - bits_stored
-    raised = bits << np.uint16(unused)
-    if signed:
-        return raised.view(np.int16) >> np.int16(unused)  # shifting a signed value down copies its sign
-    return raised >> np.uint16(unused)
+    values = bits.view(np.int16) if signed else bits
+    if unused and signed:
+        np.left_shift(bits, np.uint16(unused), out=bits)
+        np.right_shift(values, np.int16(unused), out=values)  # a signed value that is shifted down copies its sign
+    elif unused:
+        np.bitwise_and(bits, np.uint16(0xFFFF >> unused), out=bits)
+    return values
 
 
 def to_hounsfield(
@@ -141,24 +142,33 @@ def to_hounsfield(
     """Return the HU of stored values (PS3.3 C.11.1.1.2), and air where there was no scan.
 
     Args:
-        values: int16 or uint16, any shape.
+        values: int16 or uint16, any shape; overwritten.
         rescale: slope and intercept.
         padding: the stored values, first and last, that stand for no scan (Pixel Padding Value, PS3.3 C.7.5.1.1.2).
 
     Returns:
-        int16 if that holds every HU exactly, else float32, of the same shape.
+        int16 if that holds every HU exactly, in the same memory; else float32; of the same shape.
     """
     slope, intercept = rescale
     is_padding = (values >= padding[0]) & (values <= padding[1]) if padding else None
-    whole = slope.is_integer() and intercept.is_integer() and max(abs(slope), abs(intercept)) < 2**15
-    hu: NDArray[np.generic] = (
-        values.astype(np.int32) * np.int32(slope) + np.int32(intercept)
-        if whole
-        else (values.astype(np.float64) * slope + intercept).astype(np.float32)
-    )
+    if is_padding is not None and is_padding.any():
+        # What stands for nothing must not decide which type can hold the rest.
+        values[is_padding] = values.flat[is_padding.argmin()]
+    ends = [slope * int(end) + intercept for end in (values.min(), values.max())]
+    hu: NDArray[np.generic]
+    if slope.is_integer() and intercept.is_integer() and INT16.min <= min(ends) <= max(ends) <= INT16.max:
+        # Modulo 2 ** 16, which is what 16 bits count in, everything that fits at the end is exact.
+        whole = values.view(np.int16)
+        if slope != 1:
+            np.multiply(whole, _modulo(slope), out=whole)
+        np.add(whole, _modulo(intercept), out=whole)
+        hu = whole
+    else:
+        hu = (values.astype(np.float64) * slope + intercept).astype(np.float32)
     if is_padding is not None:
         hu[is_padding] = AIR_HU
-    if not whole:
-        return hu
-    fits = INT16.min <= hu.min() and hu.max() <= INT16.max
-    return hu.astype(np.int16 if fits else np.float32)
+    return hu
+
+
+def _modulo(whole: float) -> np.int16:
+    return np.uint16(int(whole) % (1 << 16)).view(np.int16)

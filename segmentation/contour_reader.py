@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from segmentation.contour_data import points_of
 from segmentation.geometry import Grid
 
 # Looked up by tag, and raw where they can be: pydicom's conversion of each value takes longer than all else here.
-CONTOUR_DATA = Tag("ContourData")
 CONTOUR_IMAGES = Tag("ContourImageSequence")
 GEOMETRIC_TYPE = Tag("ContourGeometricType")
 NUMBER_OF_POINTS = Tag("NumberOfContourPoints")
@@ -71,7 +71,10 @@ def read_contour(item: Dataset, target: Target) -> Contour | None:
         return None
     if kind not in FILLED:
         raise ContourError(f"its geometric type {kind!r} is unknown")
-    points = _points(item)
+    try:
+        points = points_of(item)
+    except ValueError as error:
+        raise ContourError(str(error)) from None
     if len(points) < 3:
         return None
     index = _slice_of(points, target)
@@ -81,23 +84,6 @@ def read_contour(item: Dataset, target: Target) -> Contour | None:
     if outside.any():
         raise ContourError(f"{outside.sum()} of its {len(points)} points lie outside the image")
     return Contour(index, row_column, _notes(item, len(points), index, target))
-
-
-def _points(item: Dataset) -> NDArray[np.float64]:
-    """Return Contour Data as (points, 3), mm."""
-    if CONTOUR_DATA not in item:
-        return np.zeros((0, 3))
-    value = item.get_item(CONTOUR_DATA).value
-    if not isinstance(value, bytes):
-        value = item.ContourData  # parsed already: a list, or nothing
-    try:
-        texts = value.strip(b" \0").split(b"\\") if isinstance(value, bytes) else list(value or [])
-        numbers = np.array([float(text) for text in texts if text not in {b"", ""}])
-    except (TypeError, ValueError) as error:
-        raise ContourError("its Contour Data is not made of numbers") from error
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise ContourError("its Contour Data is not made of triples of finite numbers")
-    return numbers.reshape(-1, 3)
 
 
 def _slice_of(points: NDArray[np.float64], target: Target) -> int:

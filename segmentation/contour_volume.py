@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.tag import Tag
+
+from segmentation.contour_data import points_of
 
 FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})  # PS3.3 C.8.8.6.3; others enclose nothing
-CONTOUR_DATA = Tag("ContourData")
 OFF_PLANE_MM = 0.1  # of a point from its contour's plane: what rounding leaves
 GAP = 2.5  # times the usual distance of a ROI's planes: beyond it another part of the organ begins
 
@@ -40,8 +40,11 @@ def contour_volume_cm3(contours: Sequence[Dataset]) -> float:
     Raises:
         VolumeError: if they enclose nothing, lie in one plane or in planes that are not parallel, or overlap in part.
     """
-    loops = [_points(item) for item in contours if str(item.get("ContourGeometricType") or "") in FILLED]
-    loops = [loop for loop in loops if len(loop) >= 3]
+    filled = [item for item in contours if str(item.get("ContourGeometricType") or "") in FILLED]
+    try:
+        loops = [loop for item in filled if len(loop := points_of(item)) >= 3]
+    except ValueError as error:
+        raise VolumeError(str(error)) from None
     if not loops:
         raise VolumeError("no contour encloses anything")
     rings = _flattened(loops)
@@ -55,21 +58,6 @@ def contour_volume_cm3(contours: Sequence[Dataset]) -> float:
     areas_mm2 = np.array([_area_mm2([rings[index] for index in group]) for group in groups])
     heights = np.array([float(places[group].mean()) for group in groups])
     return float(areas_mm2 @ _thickness_mm(heights)) / 1000.0
-
-
-def _points(item: Dataset) -> NDArray[np.float64]:
-    """Return Contour Data as (points, 3), mm."""
-    if CONTOUR_DATA not in item:
-        return np.zeros((0, 3))
-    value = item.get_item(CONTOUR_DATA).value  # raw where it can be: pydicom checks and converts each number
-    try:
-        texts = value.strip(b" \0").split(b"\\") if isinstance(value, bytes) else list(value or [])
-        numbers = np.array([float(text) for text in texts if text not in {b"", ""}])
-    except (TypeError, ValueError) as error:
-        raise VolumeError("its Contour Data is not made of numbers") from error
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise VolumeError("its Contour Data is not made of triples of finite numbers")
-    return numbers.reshape(-1, 3)
 
 
 def _flattened(loops: Sequence[NDArray[np.float64]]) -> list[_Ring]:

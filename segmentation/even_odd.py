@@ -73,19 +73,38 @@ def _relations(rings: Sequence[NDArray[np.float64]], size: tuple[int, int]) -> t
     """
     low = np.array([ring.min(axis=0) for ring in rings])
     high = np.array([ring.max(axis=0) for ring in rings])
-    filled: dict[int, NDArray[np.bool_]] = {}
+    filled: dict[int, tuple[NDArray[np.intp], NDArray[np.bool_]]] = {}
     repeated: set[int] = set()
     partial = False
     for later in range(1, len(rings)):
         near = np.all((low[:later] <= high[later]) & (high[:later] >= low[later]), axis=1)
         for earlier in np.flatnonzero(near):
-            one, other = (
-                filled.setdefault(member, fill_contours([rings[member]], *size)) for member in (int(earlier), later)
-            )
-            shared = np.count_nonzero(one & other)
-            sizes = np.count_nonzero(one), np.count_nonzero(other)
+            one, other = (filled.setdefault(member, _filled(rings[member], size)) for member in (int(earlier), later))
+            shared = _shared(one, other)
+            sizes = int(np.count_nonzero(one[1])), int(np.count_nonzero(other[1]))
             if shared and sizes == (shared, shared):
                 repeated.add(later)
             elif shared and shared not in sizes:
                 partial = True
     return repeated, partial
+
+
+def _filled(ring: NDArray[np.float64], size: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return a ring's pixels and the corner of the box that they stand in: thousands of planes are too much."""
+    start = np.clip(np.floor(ring.min(axis=0)).astype(np.intp), 0, np.array(size) - 1)
+    stop = np.clip(np.ceil(ring.max(axis=0)).astype(np.intp) + 1, start + 1, size)
+    rows, columns = stop - start
+    return start, fill_contours([ring - start], int(rows), int(columns))
+
+
+def _shared(one: tuple[NDArray[np.intp], NDArray[np.bool_]], other: tuple[NDArray[np.intp], NDArray[np.bool_]]) -> int:
+    """Return how many pixels two boxes of pixels have in common."""
+    start = np.maximum(one[0], other[0])
+    stop = np.minimum(one[0] + one[1].shape, other[0] + other[1].shape)
+    if np.any(stop <= start):
+        return 0
+    (first, second) = (
+        mask[tuple(slice(int(a), int(b)) for a, b in zip(start - corner, stop - corner, strict=True))]
+        for corner, mask in (one, other)
+    )
+    return int(np.count_nonzero(first & second))

@@ -37,9 +37,10 @@ def raw_bytes(item: Dataset, tag: BaseTag) -> bytes | None:
     value = item.get_item(tag).value
     if isinstance(value, bytes):
         return value
-    # Read by pydicom already, as the character set always is.
+    # Read by pydicom already, as the character set always is; that it took the padding away is no fault of the file.
     values = value if isinstance(value, MultiValue) else [] if value is None else [value]
-    return "\\".join(map(str, values)).encode("latin-1", "replace")
+    text = "\\".join(map(str, values)).encode("latin-1", "replace")
+    return text + b" " * (len(text) % 2)
 
 
 def text_of(item: Dataset, keyword: str, encodings: Sequence[str] = ("iso8859",)) -> str:

@@ -10,7 +10,7 @@ from segmentation.errors import StructureSetError
 from segmentation.even_odd import combine
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
-from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, summarise
+from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, summarise, text_of
 
 __all__ = [
     "RoiReading",
@@ -133,7 +133,7 @@ def _named(
     contours: int = 0,
     ignored: int = 0,
 ) -> RoiReading:
-    name = str(roi.get("ROIName") or "")
+    name = text_of(roi, "ROIName")
     return RoiReading(_number(roi, "ROINumber"), name, mask, tuple(reasons), tuple(notes), contours, ignored)
 
 

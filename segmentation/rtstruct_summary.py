@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
 
 from segmentation.errors import StructureSetError
 
@@ -60,20 +61,26 @@ def summarise(ds: Dataset) -> StructureSetSummary:
         number = str(item.get("ReferencedROINumber"))
         counts[number] = counts.get(number, 0) + len(item.get("ContourSequence") or [])
     return StructureSetSummary(
-        label=str(ds.get("StructureSetLabel") or ""),
+        label=text_of(ds, "StructureSetLabel"),
         approval_status=str(ds.get("ApprovalStatus") or ""),
         is_signed=all(ds.get(keyword) for keyword in ("ReviewDate", "ReviewTime", "ReviewerName")),
         referenced_series_uids=_referenced_series(ds),
         rois=tuple(
             RoiSummary(
                 number=int(roi.get("ROINumber") or 0),
-                name=str(roi.get("ROIName") or ""),
+                name=text_of(roi, "ROIName"),
                 interpreted_type=types.get(str(roi.get("ROINumber")), ""),
                 contours=counts.get(str(roi.get("ROINumber")), 0),
             )
             for roi in ds.get("StructureSetROISequence") or []
         ),
     )
+
+
+def text_of(item: Dataset, keyword: str) -> str:
+    """Return the text of an attribute as it is written; a backslash, which is not allowed in a name, stays in it."""
+    value = item.get(keyword)
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
 
 
 def _referenced_series(ds: Dataset) -> tuple[str, ...]:

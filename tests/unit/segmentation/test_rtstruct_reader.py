@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.config import disable_value_validation
 
 from segmentation.errors import StructureSetError
+from segmentation.even_odd import combine
 from segmentation.rtstruct import build_structure_set, encode_structure_set
-from segmentation.rtstruct_reader import RoiReading, StructureSetMasks, read_structure_set
+from segmentation.rtstruct_reader import RoiReading, StructureSetMasks, read_structure_set, summarise
 from tests.support.structure_sets import GEOMETRIES, ct_headers, grid_of, identity, organs_of
 
 HFS = GEOMETRIES["HFS"]
@@ -233,10 +235,17 @@ def test_a_roi_without_contours_has_no_mask_and_no_fault(strip: Callable[[Datase
 
 
 @pytest.mark.parametrize(
-    "data", [b"1\\2\\x\\4\\5\\6\\7\\8\\9", b"1\\2\\3\\4\\5\\6\\7\\8", b"1\\nan\\3\\4\\5\\6\\7\\8\\9"]
+    "data",
+    [
+        b"1\\2\\x\\4\\5\\6\\7\\8\\9",
+        b"1\\2\\3\\4\\5\\6\\7\\8",
+        b"1\\nan\\3\\4\\5\\6\\7\\8\\9",
+        b"1\\2\\3\\\\4\\5\\6\\\\7\\8\\9\\\\10\\11\\12",
+        b"1\\2\\3\\4_0\\5\\6\\7\\8\\9",
+    ],
 )
 def test_contour_data_that_is_no_list_of_points_refuses_the_roi(data: bytes) -> None:
-    """Words, halves of points and NaN are not passed over."""
+    """Words, halves of points, NaN, gaps between values and Python's way to join digits are not passed over."""
     ds = dcmread(BytesIO(encode_structure_set(with_contours(contour(BOX)))))
     item = ds.ROIContourSequence[0].ContourSequence[0]
     item["ContourData"] = item.get_item("ContourData")._replace(value=data)
@@ -279,3 +288,33 @@ def test_a_wrong_count_of_points_is_noted() -> None:
     item.NumberOfContourPoints = 5
 
     assert first(item).notes == ("contour 1 of 1: it has 4 points and says 5",)
+
+
+def test_a_backslash_too_many_at_the_end_says_nothing() -> None:
+    """Some writers end the list of numbers with one."""
+    ds = dcmread(BytesIO(encode_structure_set(with_contours(contour(BOX)))))
+    item = ds.ROIContourSequence[0].ContourSequence[0]
+    item["ContourData"] = item.get_item("ContourData")._replace(value=item.get_item("ContourData").value + b"\\ ")
+
+    assert voxels(read(ds).rois[0]) == 100
+
+
+def test_a_backslash_in_a_name_stays_in_it() -> None:
+    """It is not allowed, and comes from the second byte of letters in a character set that was not declared."""
+    ds = structure_set()
+    with disable_value_validation():
+        ds.StructureSetROISequence[0].ROIName = "Brain\\stem"
+
+    assert (read(ds).rois[0].name, summarise(ds).rois[0].name) == ("Brain\\stem", "Brain\\stem")
+
+
+def test_thousands_of_holes_on_a_slice_are_read() -> None:
+    """A threshold drew them; each is compared within its own box, so that a large image does not cost a plane each."""
+    corners = [(10 + 3 * row, 10 + 3 * column) for row in range(50) for column in range(50)]
+    rings = [np.array([(0, 0), (0, 1), (1, 1), (1, 0)]) + corner for corner in corners]
+    outer = np.array([(2, 2), (2, 190), (190, 190), (190, 2)], dtype=np.float64)
+
+    mask, notes = combine([outer, *rings], [0] * (1 + len(rings)), (1, 512, 512))
+
+    assert mask is not None
+    assert (int(mask.mask.sum()), notes) == (188 * 188 - 2500, [])

@@ -7,6 +7,7 @@ and something needs a person (a verdict of `check` that is not good); 130 interr
 import os
 import secrets
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -207,6 +208,42 @@ def echo(peer: Annotated[str, typer.Argument(help="AE title of a peer; all peers
     for ae_title, outcome in outcomes:
         say(f"{ae_title}: {outcome.detail}", markup=False)
     if not all(outcome.ok for _, outcome in outcomes):
+        sys.exit(EXIT_FAILED)
+
+
+@app.command()
+def query(
+    peer: Annotated[str, typer.Argument(help="AE title of a peer that answers queries.")],
+    study: Annotated[str, typer.Option(help="Study Instance UID.")],
+    as_json: AsJson = False,
+) -> None:
+    """Ask a peer which series of a study it has (C-FIND)."""
+    from dicomnode.commands.fetch import query_peer
+    from dicomnode.commands.show import show_found
+
+    found = query_peer(configuration(), peer, study)
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        show_found(out, found)
+
+
+@app.command()
+def fetch(
+    peer: Annotated[str, typer.Argument(help="AE title of a peer that answers queries.")],
+    study: Annotated[str, typer.Option(help="Study Instance UID.")],
+    series: Annotated[str, typer.Option(help="Series Instance UID.")],
+    move: Annotated[bool, typer.Option("--move", help="By C-MOVE, to the running node.")] = False,
+) -> None:
+    """Fetch a series from a peer (C-GET, else C-MOVE); it is treated like one that was sent."""
+    from dicomnode.audit.operator import audited
+    from dicomnode.commands.fetch import fetch_from_peer
+
+    with open_books() as books, audited(books, f"fetch {peer}"):
+        outcome = fetch_from_peer(books, peer, (study, series), by_move=move)
+    counts = f"{outcome.completed} instances came, {outcome.failed} did not"
+    say(": ".join(each for each in (outcome.by, counts, outcome.comment) if each), markup=False)
+    if not outcome.ok:
         sys.exit(EXIT_FAILED)
 
 

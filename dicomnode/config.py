@@ -99,6 +99,13 @@ class Delivering(_Section):
     network_timeout_s: PositiveFloat = 30.0
 
 
+class Fetching(_Section):
+    """How long a peer may take from which a series is fetched."""
+
+    timeout_s: PositiveFloat = 1800.0
+    silence_s: PositiveFloat = 120.0
+
+
 class Alarms(_Section):
     """Who is told of an alarm beside the log and `status`."""
 
@@ -161,6 +168,7 @@ class Configuration(_Section):
     rules: tuple[Rule, ...] = DEFAULT_RULES
     contouring: Contouring = Contouring()
     delivering: Delivering = Delivering()
+    fetching: Fetching = Fetching()
     alarms: Alarms = Alarms()
     audit: Audit = Audit()
     retention: Retention = Retention()

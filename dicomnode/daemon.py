@@ -26,18 +26,16 @@ from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.handover import Handover
-from dicomnode.intake import Intake
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
-from dicomnode.node import Books, key_file, repository_of, timeouts_of, watermarks_of
+from dicomnode.node import Books, key_file, open_intake, repository_of, timeouts_of, watermarks_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
-from dicomnode.sameness import is_same
 from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
 from dicomnode.scp import Receiver
 from dicomnode.scu import SendOutcome
-from dicomnode.spool import MIB, Spool, make_directory
+from dicomnode.spool import MIB, make_directory
 from dicomnode.trash import Trash
 from dicomnode.visits import Visits
 from dicomnode.watch import Watch
@@ -177,19 +175,7 @@ class Daemon:
             NodeError: if the port cannot be bound.
         """
         configuration, receiving = self._configuration, self._configuration.receiving
-        spool = Spool(
-            configuration.node.data_dir,
-            minimum_free_mib=receiving.minimum_free_mib,
-            minimum_free_percent=receiving.minimum_free_percent,
-        )
-        intake = Intake(
-            spool,
-            self._books.ledger,
-            configuration.rules,
-            self._feeding,
-            partial(is_same, decode=self._pixels.digest),
-            message_limit_mib=receiving.message_limit_mib,
-        )
+        spool, intake = open_intake(configuration, self._books.ledger, self._feeding, self._pixels.digest)
         Trash(configuration.node.data_dir).settle(self._books.ledger.known_paths())
         adopt(spool, self._books.ledger, intake)
         self._engine.start()

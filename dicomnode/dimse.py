@@ -74,6 +74,27 @@ def error_comment(text: str) -> str:
     return plain if len(plain) <= LONGEST_COMMENT else plain[: LONGEST_COMMENT - 3] + "..."
 
 
+_QUERY_WORDS = {
+    0xA700: "the peer is out of resources",
+    0xA701: "the peer is out of resources and cannot count what matches",
+    0xA702: "the peer is out of resources and cannot send",
+    0xA801: "the peer does not know this node as a destination",
+    0xA900: "the peer does not understand the identifier",
+    0xB000: "not all instances could be sent",
+    0xFE00: "cancelled",
+    CLASS_NOT_SUPPORTED: "the peer does not do this",
+    NOT_AUTHORISED: "this node may not do this there",
+}
+"""Status of a C-FIND, C-MOVE or C-GET -> what it means (PS3.4 C.4.1.1.4, C.4.2.1.5 and C.4.3.1.4)."""
+
+
+def query_status_in_words(status: int | None) -> str:
+    """Return what the final status of a query or a retrieval means."""
+    if status is None:
+        return "the peer answers without a status"
+    return f"{_QUERY_WORDS.get(status, 'the peer cannot process it')} ({status:04X})"
+
+
 def set_pynetdicom_up() -> None:
     """Set what pynetdicom keeps as settings of the whole process; each for its reason."""
     # Malformed UIDs are answered by the library with an abort before they reach us.

@@ -1,6 +1,7 @@
 """The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,10 +15,13 @@ from dicomnode.config import Audit, Configuration, Delivering, Receiving
 from dicomnode.disk import Watermarks
 from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
+from dicomnode.feeding import Feeding
+from dicomnode.intake import Intake
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
 from dicomnode.outgoing.requestor import Timeouts
-from dicomnode.spool import MIB, make_directory
+from dicomnode.sameness import Decode, is_same
+from dicomnode.spool import MIB, Spool, make_directory
 from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from dicomnode.tables import migrate, open_database
 from dicomnode.workflows import WorkQueue, create_engine_tables
@@ -62,6 +66,26 @@ def repository_of(audit: Audit) -> Repository | None:
         audit.syslog_certificate_file,
         audit.syslog_key_file,
     )
+
+
+def open_intake(configuration: Configuration, ledger: Ledger, feeding: Feeding, decode: Decode) -> tuple[Spool, Intake]:
+    """Return what takes instances into the data folder, and the spool under it.
+
+    Args:
+        configuration: of the node.
+        ledger: where the rows go.
+        feeding: is told which association feeds which series.
+        decode: digests the pixels of a compressed frame.
+    """
+    receiving = configuration.receiving
+    spool = Spool(
+        configuration.node.data_dir,
+        minimum_free_mib=receiving.minimum_free_mib,
+        minimum_free_percent=receiving.minimum_free_percent,
+    )
+    same = partial(is_same, decode=decode)
+    limit = receiving.message_limit_mib
+    return spool, Intake(spool, ledger, configuration.rules, feeding, same, message_limit_mib=limit)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from segmentation.profiles import PROFILES
 
-Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations"]
+Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations", "answer_queries"]
 LONGEST_AE_TITLE = 16  # PS3.5 6.2, VR AE
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
-from dicomnode.dimse import IMPLICIT_VR_LE, SUCCESS, UNCOMPRESSED, VERIFICATION
+from dicomnode.dimse import SUCCESS, UNCOMPRESSED, VERIFICATION
 from dicomnode.errors import NotUnderstood, PeerFailure
+from dicomnode.outgoing import data_set
 from dicomnode.outgoing.command_set import C_ECHO, C_STORE, Command, number_in, text_in
 from dicomnode.outgoing.negotiation import Offer
 from dicomnode.outgoing.requestor import Association, Timeouts, association
@@ -142,13 +141,10 @@ def _store(opened: Association, path: Path) -> Command:
 
 def _encoded_anew(content: bytes, transfer_syntax: str) -> bytes:
     """Return the data set of a file in another uncompressed syntax."""
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, transfer_syntax == IMPLICIT_VR_LE
     try:
-        write_dataset(buffer, dcmread(BytesIO(content)))
+        return data_set.encode(dcmread(BytesIO(content)), transfer_syntax)
     except (InvalidDicomError, ValueError, NotImplementedError, EOFError, OSError) as error:
         raise PeerFailure("the file cannot be encoded in the syntax that the peer takes", transient=False) from error
-    return buffer.getvalue()
 
 
 def _judge(answer: Command, sent: int) -> SendOutcome:

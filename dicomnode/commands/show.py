@@ -12,6 +12,7 @@ from dicomnode.commands.series import SeriesView
 from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
 from dicomnode.purge import Purged
+from dicomnode.query import FoundSeries
 from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
 from dicomnode.spool import MIB
 
@@ -151,6 +152,15 @@ def show_conflicts(out: Console, conflicts: Sequence[ConflictRecord], pseudonyms
             conflict.calling_ae_title,
             _time(conflict.received),
         )
+    out.print(table)
+
+
+def show_found(out: Console, found: Sequence[FoundSeries]) -> None:
+    """Print the series that a peer says it has, a line each."""
+    table = Table("modality", "instances", "description", Column("Series Instance UID", overflow="fold"))
+    for one in found:
+        count = "?" if one.instances is None else str(one.instances)
+        table.add_row(escape(one.modality), count, escape(one.description), escape(one.series_instance_uid))
     out.print(table)
 
 

@@ -59,9 +59,10 @@ def parse(data: bytes) -> Command:
         while position < len(data):
             group, number, length = unpack_from("<HHI", data, position)
             position += 8
-            if group != 0 or position + length > len(data):
+            if position + length > len(data):
                 raise PeerFailure("the peer sends a broken command set", transient=True)
-            keyword, vr = _KEYWORDS.get(number, ("", ""))
+            # Orthanc 1.10 puts the list of failed instances, which is no part of a command, behind its elements.
+            keyword, vr = _KEYWORDS.get(number, ("", "")) if group == 0 else ("", "")
             if keyword and length:
                 found[keyword] = _value(vr, data[position : position + length])
             position += length

@@ -46,10 +46,12 @@ class Agreement:
     Args:
         contexts: that the peer accepted, in the order of the offers.
         longest_pdu: that the peer takes, in bytes; 0: no limit.
+        provided: SOP classes of which the peer takes us as the SCP.
     """
 
     contexts: tuple[Granted, ...]
     longest_pdu: int
+    provided: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,18 @@ def agreement(offers: Sequence[Offer], body: bytes) -> Agreement:
         PeerFailure: the PDU is broken.
     """
     granted: dict[int, str] = {}
+    provided: set[str] = set()
     longest = 0
     try:
         for kind, item in _items(body, _FIXED):
             if kind == _GRANTED and len(item) > 4 and item[2] == 0:
                 granted[item[0]] = next((_uid(value) for sub, value in _items(item, 4) if sub == _SYNTAX), "")
             elif kind == _USER:
-                longest = next((unpack_from(">I", value)[0] for sub, value in _items(item, 0) if sub == _LONGEST), 0)
+                for sub, value in _items(item, 0):
+                    if sub == _LONGEST:
+                        longest = unpack_from(">I", value)[0]
+                    elif sub == _ROLES and value[-1:] == b"\x01":
+                        provided.add(_uid(value[2:-2]))
     except error:
         raise PeerFailure("the peer's A-ASSOCIATE-AC is broken", transient=True) from None
     contexts = tuple(
@@ -111,7 +118,7 @@ def agreement(offers: Sequence[Offer], body: bytes) -> Agreement:
         for place, offer in enumerate(offers)
         if granted.get(2 * place + 1) in offer.syntaxes
     )
-    return Agreement(contexts, longest)
+    return Agreement(contexts, longest, frozenset(provided))
 
 
 def _proposal(context_id: int, offer: Offer) -> bytes:

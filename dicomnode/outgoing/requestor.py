@@ -56,7 +56,17 @@ class Association:
         self._ready: list[Message] = []
         self._longest_pdu = agreed.longest_pdu
         self._numbers = count(1)
+        self._provided = agreed.provided
         self.contexts = agreed.contexts
+
+    @property
+    def address(self) -> str:
+        """IP address of the peer."""
+        return self._wire.address
+
+    def may_provide(self, sop_class: str) -> bool:
+        """Whether the peer agreed that we are the SCP of this class."""
+        return sop_class in self._provided
 
     def context(self, sop_class: str, transfer_syntax: str = "") -> Granted | None:
         """Return an accepted presentation context of this class, and of this syntax if it is named."""
@@ -88,19 +98,32 @@ class Association:
         require_answer(answer, number, number_in(command, "CommandField") or 0)
         return answer
 
-    def send(self, context: Granted, command: Command, data: bytes | memoryview, until: float) -> None:
+    def request(self, context: Granted, command: Command, data: bytes | memoryview = b"") -> int:
+        """Send a request that has more than one response; return its message id.
+
+        Raises:
+            PeerFailure: the peer does not take it in time.
+        """
+        number = next(self._numbers) & 0xFFFF
+        self.send(context, {**command, "MessageID": number}, data)
+        return number
+
+    def send(
+        self, context: Granted, command: Command, data: bytes | memoryview = b"", until: float | None = None
+    ) -> None:
         """Send a message as it is.
 
         Args:
             context: that it belongs to.
             command: its command set, without the type of the data set.
             data: its data set as encoded, empty where it has none.
-            until: of `time.monotonic`.
+            until: of `time.monotonic`; None: the time for one operation from now.
 
         Raises:
             PeerFailure: the peer does not take it in time.
         """
-        self._wire.send(cut(context.context_id, command, data, self._longest_pdu), until)
+        last = time.monotonic() + self._timeouts.dimse_s if until is None else until
+        self._wire.send(cut(context.context_id, command, data, self._longest_pdu), last)
 
     def receive(self, until: float) -> Message:
         """Return the next message.

@@ -51,6 +51,11 @@ class Wire:
                 return cls(connection, silence_s)
         raise PeerFailure(f"{host} cannot be reached: {_why(failure)}", transient=True) from failure
 
+    @property
+    def address(self) -> str:
+        """IP address of the peer."""
+        return str(self._socket.getpeername()[0])
+
     def send(self, data: bytes, until: float) -> None:
         """Send all of it.
 

@@ -1,4 +1,4 @@
-"""Real peers of other makers as processes: dcmtk's storescp and Orthanc, on free ports, in temporary folders."""
+"""Real peers of other makers as processes: storescp and dcmqrscp of dcmtk, and Orthanc, on free ports."""
 
 import json
 import os
@@ -98,6 +98,21 @@ def orthanc(folder: Path, node_port: int, ae_title: str = "ORTHANC") -> Iterator
     with _process(["Orthanc", str(folder / "orthanc.json")], folder / "orthanc.log"):
         wait_until(lambda: _listens(peer.port) and _listens(http_port), START_S, (folder / "orthanc.log").read_text)
         yield Orthanc(peer, http_port)
+
+
+@contextmanager
+def dcmqrscp(folder: Path, node_port: int, ae_title: str = "ARCHIVE") -> Iterator[Peer]:
+    """Run dcmtk's archive, with the node as a destination that it knows."""
+    (folder / "archive").mkdir(parents=True)
+    peer = tps(free_port(), ae_title)
+    (folder / "dcmqrscp.cfg").write_text(
+        f"NetworkTCPPort = {peer.port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nnode = ({AE_TITLE}, {LOOPBACK}, {node_port})\nHostTable END\n"
+        f"AETable BEGIN\n{ae_title} {folder / 'archive'} RW (100, 1024mb) ANY\nAETable END\n"
+    )
+    with _process(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg")], folder / "dcmqrscp.log"):
+        wait_until(lambda: _listens(peer.port), START_S, (folder / "dcmqrscp.log").read_text)
+        yield peer
 
 
 @contextmanager

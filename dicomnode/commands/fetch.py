@@ -1,0 +1,68 @@
+"""What a peer has of a study, and a series of it fetched into the node."""
+
+from dataclasses import replace
+
+from dicomnode.collection import Collection
+from dicomnode.commands.addressing import peer_named
+from dicomnode.config import Configuration
+from dicomnode.errors import NodeError
+from dicomnode.feeding import Feeding
+from dicomnode.fetch import FetchOutcome, Retrieval, fetch_series
+from dicomnode.node import Books, open_intake, timeouts_of
+from dicomnode.peers import Peer
+from dicomnode.pixel_decoder import PixelDecoder
+from dicomnode.query import FoundSeries, find_series
+from dicomnode.spool import MIB
+from dicomnode.visits import Visits
+
+
+def query_peer(configuration: Configuration, ae_title: str, study_uid: str) -> list[FoundSeries]:
+    """Return the series of a study that a peer has.
+
+    Raises:
+        NotFound: no peer has this AE title.
+        NodeError: it may not be asked.
+        PeerFailure: it cannot be asked, or it refuses.
+    """
+    peer = _answering_peer(configuration, ae_title)
+    return find_series(peer, study_uid, configuration.node.ae_title, timeouts_of(configuration.delivering))
+
+
+def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_move: bool) -> FetchOutcome:
+    """Fetch a series into the node; what arrives is treated like what the peer sends by itself.
+
+    Args:
+        books: of the node, which may run meanwhile.
+        ae_title: of the peer.
+        uids: of study and series.
+        by_move: have the peer send to the running node by C-MOVE although it would do a C-GET.
+
+    Raises:
+        NotFound: no peer has this AE title.
+        NodeError: nothing may be fetched from it.
+    """
+    configuration = books.configuration
+    peer = _answering_peer(configuration, ae_title)
+    feeding, pixels = Feeding(), PixelDecoder()
+    _, intake = open_intake(configuration, books.ledger, feeding, pixels.digest)
+    collection = Collection(intake, feeding, Visits(configuration.node.ae_title, books.auditor.write))
+    try:
+        with collection.open_for(peer) as store:
+            how = Retrieval(
+                ae_title=configuration.node.ae_title,
+                timeouts=replace(timeouts_of(configuration.delivering), dimse_s=configuration.fetching.silence_s),
+                longest_s=configuration.fetching.timeout_s,
+                longest_data=configuration.receiving.message_limit_mib * MIB,
+                store=store,
+                by_move=by_move,
+            )
+            return fetch_series(peer, *uids, how)
+    finally:
+        pixels.close()
+
+
+def _answering_peer(configuration: Configuration, ae_title: str) -> Peer:
+    peer = peer_named(configuration, ae_title)
+    if not peer.allows("answer_queries"):
+        raise NodeError(f"{ae_title} has no right answer_queries: add it to `may` of this peer")
+    return peer

@@ -72,15 +72,16 @@ def _trace_planes(
     mask = _padded(organ.mask[planes])
     probability = None if organ.probability is None else _padded(organ.probability[planes])
     field, tolerance_px = _field(mask, probability, profile)
-    lines = contour_generator(z=field, name="serial", fill_type=FillType.OuterOffset)
     height = organ.mask.shape[1] + 2 * PAD
+    thin = (_thin(mask) if profile.keeps_thin else np.zeros_like(mask, dtype=np.bool_)).reshape(len(planes), height, -1)
+    lines = contour_generator(z=field, name="serial", fill_type=FillType.OuterOffset)
     for points, offsets in zip(*lines.filled(profile.level, ABOVE_ALL), strict=True):
         place = int(points[0, 1] // height)
-        rows_columns = points[:, ::-1] - (place * height + PAD, PAD)
+        rows_columns = points[:, ::-1] - (place * height, 0)
         # contourpy closes its rings; the outer comes first, its holes follow.
         parts = (rows_columns[begin : end - 1] for begin, end in itertools.pairwise(offsets))
-        outer, *holes = (_simplified(part, tolerance_px) for part in parts)
-        yield place, keyhole(outer, holes)
+        outer, *holes = (_simplified(part, tolerance_px, thin[place]) for part in parts)
+        yield place, keyhole(outer, holes) - PAD
 
 
 def _padded(planes: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -117,11 +118,34 @@ def _field(
     return clamped, rule.tolerance_px
 
 
-def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
-    """Return the ring without the points that its shape can spare (Douglas and Peucker 1973), or as it is if tiny."""
+def _thin(mask: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the pixels of a padded mask that are in no two by two block of it."""
+    drawn = mask > 0
+    block = drawn[:-1, :-1] & drawn[:-1, 1:] & drawn[1:, :-1] & drawn[1:, 1:]
+    drawn[:-1, :-1] &= ~block
+    drawn[:-1, 1:] &= ~block
+    drawn[1:, :-1] &= ~block
+    drawn[1:, 1:] &= ~block
+    return drawn
+
+
+def _simplified(ring: NDArray[np.float64], tolerance_px: float, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the ring without the points that its shape can spare (Douglas and Peucker 1973), or as it is if tiny.
+
+    Args:
+        ring: float64, (points, 2), row and column.
+        tolerance_px: how far the line may move.
+        kept: the pixels whose points are not spared, (rows, columns).
+    """
     if tolerance_px <= 0:
         return ring
-    fewer = cv2.approxPolyDP(ring.astype(np.float32)[:, None, :], tolerance_px, closed=True)[:, 0, :]
+    short = ring.astype(np.float32)
+    fewer = cv2.approxPolyDP(short[:, None, :], tolerance_px, closed=True)[:, 0, :]
+    rows, columns = np.rint(ring).astype(np.intp).T
+    is_kept = kept[rows, columns]
+    if is_kept.any():
+        is_corner = np.isin(short.view(np.complex64)[:, 0], fewer.view(np.complex64)[:, 0])
+        return np.asarray(ring[is_kept | is_corner])
     return fewer.astype(np.float64) if len(fewer) >= 3 else ring
 
 

@@ -62,6 +62,8 @@ class Profile:
         of_probability: the rule where the network's probabilities are at hand; None: they are not used.
         of_mask: the rule for a bare mask.
         blur_px: sigma for a bare mask; 0: none.
+        keeps_thin: whether a piece of a single pixel's width keeps a vertex on each of its pixels. Readers that round
+            vertices to pixels see a line there, and of a line some fill the vertices only (skimage.draw.polygon).
         systems: whose documented quirks must not be met by what is written, by their names in `tps`.
         codes: by which an organ is identified; None: SNOMED CT, as the Standard's context groups ask.
         appearances: TG-263 name to how the site shows the organ.
@@ -74,6 +76,7 @@ class Profile:
     of_probability: FieldRule | None
     of_mask: FieldRule
     blur_px: float
+    keeps_thin: bool = False
     systems: tuple[str, ...] = ()
     codes: CodeContext | None = None
     appearances: Mapping[str, Appearance] = field(default_factory=lambda: PLAIN)
@@ -97,6 +100,7 @@ EXACT = Profile(
     of_probability=None,
     of_mask=FieldRule(clamp=0.5, tolerance_px=0.001),
     blur_px=0.0,
+    keeps_thin=True,
     says="Along voxel edges, the same mask even in readers that round vertices to pixels: for research tools.",
 )
 

@@ -22,12 +22,13 @@ __all__ = ["CLINICAL", "EXACT", "FieldRule", "Profile", "fill_contours", "finer"
 
 MOST_POINTS = 1284  # of a ring: as text, 3 x 17 bytes each, it stays below the 65534 of a DS in an explicit VR
 PAD = 3  # pixels around a slice's mask: what the blur reaches, and one of background for the line to close
+MIDWAY = np.array([3.0, -25.0, 150.0, 150.0, -25.0, 3.0]) / 256.0  # Deslauriers and Dubuc 1989, exact to degree 5
 ABOVE_ALL = 1e9  # no field reaches it: contourpy fills between two levels
 
 
 def finer(profile: Profile) -> tuple[Profile, ...]:
     """Return what to try in turn: the profile, twice with a smaller tolerance, and the one that cannot fail."""
-    return profile, _with_tolerance(profile, 0.001), _with_tolerance(profile, 0.0), EXACT
+    return profile, _with_tolerance(profile, 0.01), _with_tolerance(profile, 0.0), EXACT
 
 
 def _with_tolerance(profile: Profile, tolerance_px: float) -> Profile:
@@ -74,10 +75,13 @@ def _trace_planes(
     field, tolerance_px = _field(mask, probability, profile)
     height = organ.mask.shape[1] + 2 * PAD
     thin = (_thin(mask) if profile.keeps_thin else np.zeros_like(mask, dtype=np.bool_)).reshape(len(planes), height, -1)
-    lines = contour_generator(z=field, name="serial", fill_type=FillType.OuterOffset)
+    steps = 2 if profile.is_doubled else 1  # from pixel to pixel
+    lines = contour_generator(
+        z=_doubled(field) if profile.is_doubled else field, name="serial", fill_type=FillType.OuterOffset
+    )
     for points, offsets in zip(*lines.filled(profile.level, ABOVE_ALL), strict=True):
-        place = int(points[0, 1] // height)
-        rows_columns = points[:, ::-1] - (place * height, 0)
+        place = int(points[0, 1] // (steps * height))
+        rows_columns = points[:, ::-1] / steps - (place * height, 0)
         # contourpy closes its rings; the outer comes first, its holes follow.
         parts = (rows_columns[begin : end - 1] for begin, end in itertools.pairwise(offsets))
         outer, *holes = (_simplified(part, tolerance_px, thin[place]) for part in parts)
@@ -116,6 +120,26 @@ def _field(
     # fmax and fmin take the clamp where a probability is not a number.
     clamped = np.where(mask > 0, np.fmax(field, 0.5 + rule.clamp), np.fmin(field, 0.5 - rule.clamp))
     return clamped, rule.tolerance_px
+
+
+def _doubled(field: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a field with a value between each two neighbours, (2 rows - 1, 2 columns - 1)."""
+    across = _with_midpoints(np.ascontiguousarray(field.T))
+    return _with_midpoints(np.ascontiguousarray(across.T))
+
+
+def _with_midpoints(field: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a field with a row between each two, on the side of 0.5 where they are, if they are on one.
+
+    So no line runs round a place between the pixels' centres, and every ring has a pixel.
+    """
+    midway = cv2.sepFilter2D(field, cv2.CV_64F, np.ones(1), MIDWAY, anchor=(0, 2), borderType=cv2.BORDER_REPLICATE)[:-1]
+    above = field > 0.5
+    astray = (above[:-1] == above[1:]) & ((midway > 0.5) != above[:-1])
+    doubled = np.empty((2 * len(field) - 1, field.shape[1]))
+    doubled[::2] = field
+    doubled[1::2] = np.where(astray, field[:-1], midway)
+    return doubled
 
 
 def _thin(mask: NDArray[np.float64]) -> NDArray[np.bool_]:

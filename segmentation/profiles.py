@@ -62,6 +62,8 @@ class Profile:
         of_probability: the rule where the network's probabilities are at hand; None: they are not used.
         of_mask: the rule for a bare mask.
         blur_px: sigma for a bare mask; 0: none.
+        is_doubled: whether the field is traced at half the pixels' distance: half as much is lost at a curve, where a
+            line from pixel to pixel is a chord.
         keeps_thin: whether a piece of a single pixel's width keeps a vertex on each of its pixels. Readers that round
             vertices to pixels see a line there, and of a line some fill the vertices only (skimage.draw.polygon).
         systems: whose documented quirks must not be met by what is written, by their names in `tps`.
@@ -76,6 +78,7 @@ class Profile:
     of_probability: FieldRule | None
     of_mask: FieldRule
     blur_px: float
+    is_doubled: bool = False
     keeps_thin: bool = False
     systems: tuple[str, ...] = ()
     codes: CodeContext | None = None
@@ -87,9 +90,10 @@ class Profile:
 CLINICAL = Profile(
     name="clinical",
     level=0.5,
-    of_probability=FieldRule(clamp=0.02, tolerance_px=0.02),
+    of_probability=FieldRule(clamp=0.04, tolerance_px=0.05),
     of_mask=FieldRule(clamp=0.1, tolerance_px=0.05),
     blur_px=BLUR_PX,
+    is_doubled=True,
     systems=("raystation", "monaco", "pinnacle", "mim"),
     says="Sub-voxel, from probabilities: for treatment planning.",
 )

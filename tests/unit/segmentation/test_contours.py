@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from benchmarks.structure_sets.analytic import Part, accuracy_of, organ_of
 from segmentation.contours import CLINICAL, EXACT, MOST_POINTS, Profile, fill_contours, finer, keyhole, trace_organ
 from segmentation.organ_mask import OrganMask
 from tests.support.structure_sets import EDGE_CASES
@@ -75,6 +78,20 @@ def test_vertices_of_the_exact_profile_round_onto_the_mask() -> None:
     assert mask[5, rows, columns].all()
 
 
+@pytest.mark.parametrize("case", ["one voxel", "diagonal pair", "line of a pixel", "image border", "checkerboard"])
+def test_a_piece_of_one_pixel_width_has_a_vertex_on_each_of_its_pixels(case: str) -> None:
+    """Of what is a line to a reader that rounds, the exact profile leaves out no pixel."""
+    mask = EDGE_CASES[case]((10, 40, 40))
+    block = np.lib.stride_tricks.sliding_window_view(np.pad(mask, ((0, 0), (1, 1), (1, 1))), (2, 2), (1, 2)).all((3, 4))
+    thin = mask & ~(block[:, :-1, :-1] | block[:, :-1, 1:] | block[:, 1:, :-1] | block[:, 1:, 1:])
+    touched = np.zeros_like(mask)
+    for index, rings in trace_organ(OrganMask.from_full(mask), EXACT).items():
+        touched[index][tuple(np.rint(np.concatenate(rings)).astype(int).T)] = True
+
+    assert thin.any()
+    assert touched[thin].all()
+
+
 def test_an_organ_in_a_corner_of_the_ct_is_traced_where_it_lies() -> None:
     """Slice, row and column of the box are added to what is traced in it."""
     organ = OrganMask((9, 50, 60), (3, 20, 30), np.ones((1, 2, 4), dtype=np.bool_))
@@ -111,42 +128,53 @@ def test_a_contour_too_long_for_its_attribute_is_cut() -> None:
     assert np.array_equal(filled(organ, CLINICAL), mask)
 
 
-def ellipse_seen_by_pixels(centre: NDArray[np.float64], radii: NDArray[np.float64], size: int) -> NDArray[np.float32]:
-    """Return how much of each pixel an ellipse covers, by eight samples along each axis."""
-    samples = (np.arange(size * 8) + 0.5) / 8 - 0.5
-    row, column = np.meshgrid(*((samples - middle) / radius for middle, radius in zip(centre, radii, strict=True)))
-    is_inside = (row**2 + column**2 <= 1).T
-    return is_inside.reshape(size, 8, size, 8).mean(axis=(1, 3)).astype(np.float32)
+@dataclass(frozen=True)
+class Limits:
+    """What the clinical contour of an organ may be off, mean over thirty places and angles of it.
+
+    Args:
+        radii: of an ellipse, pixels.
+        distance_px: mean distance of the contour from it.
+        area_bias: how much too small the contour's area is, of the true area.
+    """
+
+    radii: tuple[float, float]
+    distance_px: float
+    area_bias: float
 
 
-def area_px(ring: NDArray[np.float64]) -> float:
-    row, column = ring.T
-    return abs(float(np.sum(row * np.roll(column, -1) - column * np.roll(row, -1)))) / 2
+# A circle of two pixels' radius is the limit: half of what it loses is lost in the pixels already, whose mean over a
+# square puts the level line of one half of a curve inside it, by curvature / 24.
+LIMITS = {
+    "brainstem": Limits((16.0, 17.0), 0.045, 0.005),
+    "parotid": Limits((20.0, 14.0), 0.045, 0.005),
+    "limb of the mandible": Limits((25.0, 5.0), 0.045, 0.005),
+    "temporal lobe": Limits((22.0, 24.0), 0.045, 0.005),
+    "spinal cord": Limits((6.0, 7.0), 0.045, 0.01),
+    "optic nerve": Limits((2.3, 12.0), 0.055, 0.02),
+    "pituitary": Limits((4.0, 5.0), 0.05, 0.02),
+    "lens": Limits((2.2, 4.6), 0.055, 0.04),
+    "optic nerve across the slice": Limits((2.0, 2.0), 0.08, 0.07),
+}
 
 
-@pytest.mark.parametrize(
-    ("radii", "area_bias"),
-    [((17.0, 16.0), 0.005), ((20.0, 14.0), 0.005), ((7.0, 6.0), 0.025), ((3.0, 5.0), 0.07)],
-    ids=["brainstem", "parotid", "cord", "lens"],
-)
-def test_the_clinical_contour_runs_along_the_organ(radii: tuple[float, float], area_bias: float) -> None:
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+def test_the_clinical_contour_runs_along_the_organ(limits: Limits) -> None:
     """From probabilities it is some twentieth of a pixel from the true edge, and the area is hardly smaller."""
-    centre, axes = np.array([30.3, 29.6]), np.array(radii)
-    covered = ellipse_seen_by_pixels(centre, axes, 61)[None]
-    (ring,) = trace_organ(OrganMask(covered.shape, (0, 0, 0), covered > 0.5, covered), CLINICAL)[0]
+    random = np.random.default_rng(11)
+    places = [
+        Part((0.0, *(28.0 + random.random(2))), (1.0, *limits.radii), random.uniform(0, np.pi)) for _ in range(30)
+    ]
 
-    steps = np.linspace(0, 1, 10, endpoint=False)[:, None, None]
-    along = (ring + steps * (np.roll(ring, -1, axis=0) - ring)).reshape(-1, 2) - centre
-    radius = np.hypot(*(along / axes).T)
-    slope = np.hypot(*(along / axes**2).T) / radius
+    measured = [accuracy_of([ellipse], trace_organ(organ_of([ellipse]), CLINICAL)) for ellipse in places]
 
-    assert np.mean(np.abs(radius - 1) / slope) <= 0.055
-    assert area_px(ring) == pytest.approx(np.pi * axes.prod(), rel=area_bias)
+    assert np.mean([each.distance_px for each in measured]) <= limits.distance_px
+    assert -limits.area_bias <= np.mean([each.area_bias for each in measured]) <= 0
 
 
 def test_finer_ends_with_the_profile_that_cannot_fail() -> None:
     """Each try simplifies less; the last follows the voxels' edges."""
     tolerances = [profile.of_mask.tolerance_px for profile in finer(CLINICAL)]
 
-    assert tolerances == [0.05, 0.001, 0.0, 0.001]
+    assert tolerances == [0.05, 0.01, 0.0, 0.001]
     assert finer(CLINICAL)[-1] is EXACT

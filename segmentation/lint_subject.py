@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from io import BytesIO
 
 import numpy as np
@@ -30,11 +30,18 @@ DAMAGED = (  # what pydicom raises
 FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 
 
+@cache
+def _tag(keyword: str) -> BaseTag:
+    """Return the tag of a keyword, which each contour asks for anew."""
+    return Tag(keyword)
+
+
 def raw_bytes(item: Dataset, tag: BaseTag) -> bytes | None:
     """Return a value as it is encoded, with its padding; None if there is no such attribute."""
-    if tag not in item:
+    element = item.get_item(tag)
+    if element is None:
         return None
-    value = item.get_item(tag).value
+    value = element.value
     if isinstance(value, bytes):
         return value
     # Read by pydicom already, as the character set always is; that it took the padding away is no fault of the file.
@@ -45,7 +52,7 @@ def raw_bytes(item: Dataset, tag: BaseTag) -> bytes | None:
 
 def text_of(item: Dataset, keyword: str, encodings: Sequence[str] = ("iso8859",)) -> str:
     """Return the text of an attribute without its padding, empty where there is none."""
-    value = (raw_bytes(item, Tag(keyword)) or b"").strip(b" \0")
+    value = (raw_bytes(item, _tag(keyword)) or b"").strip(b" \0")
     if b"\x1b" in value:
         return str(decode_bytes(value, list(encodings), DELIMITERS))
     return value.decode(encodings[0], "replace")
@@ -53,7 +60,8 @@ def text_of(item: Dataset, keyword: str, encodings: Sequence[str] = ("iso8859",)
 
 def items_of(item: Dataset, keyword: str) -> list[Dataset]:
     """Return the items of a sequence, none where it is absent."""
-    return list(item[keyword].value or []) if keyword in item else []
+    tag = _tag(keyword)
+    return list(item[tag].value or []) if tag in item else []
 
 
 def places(ds: Dataset, sequences: tuple[str, ...], path: str = "") -> Iterator[tuple[str, Dataset]]:
@@ -113,7 +121,7 @@ class Contour:
         """The points of a contour that encloses something, None for any other."""
         return self.points if self.kind in FILLED and self.points is not None and len(self.points) >= 3 else None
 
-    @property
+    @cached_property
     def image_uids(self) -> list[str]:
         """The images that it says it was drawn on."""
         return [text_of(image, "ReferencedSOPInstanceUID") for image in items_of(self.item, "ContourImageSequence")]
@@ -221,7 +229,7 @@ def read_subject(content: bytes, headers: Sequence[Dataset] = ()) -> Subject:
 
 
 def _read_contour(item: Dataset, path: str) -> Contour:
-    data = (raw_bytes(item, Tag("ContourData")) or b"").decode("ascii", "replace").strip(" \0")
+    data = (raw_bytes(item, _tag("ContourData")) or b"").decode("ascii", "replace").strip(" \0")
     return Contour(path, item, text_of(item, "ContourGeometricType"), tuple(data.split("\\")) if data else ())
 
 

@@ -1,6 +1,5 @@
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from segmentation.phantom import Phantom
 from segmentation.phantom_series import write_series
 from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.structures import ORGANS
+from tests.support.dicom3tools import complaints
 from tests.support.plastimatch import read_with_plastimatch
 from tests.support.series import POSITIONS, lying, only_slices, series_of, small_phantom, squeezed, unevenly_spaced
 from tests.support.structure_sets import EDGE_CASES, identity
@@ -87,12 +87,6 @@ def test_plastimatch_reads_every_voxel_of_awkward_masks(tmp_path: Path, profile:
 
     assert wrong_voxels(path, awkward) == {}
     assert wrong_voxels(path, awkward, XOR) == {}
-
-
-def complaints(*command: object) -> list[str]:
-    """Return what a checker of dicom3tools prints beyond the name of the object."""
-    done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
-    return [line for line in (done.stdout + done.stderr).splitlines() if line != "RTStructureSet"]
 
 
 @pytest.mark.parametrize("name", [*POSITIONS, "anisotropic", "uneven"])

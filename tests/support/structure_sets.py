@@ -1,15 +1,17 @@
-"""Made CT headers in seven geometries, masks that are hard to draw, and an identity: no patient data."""
+"""Made CT headers in nine geometries, masks that are hard to draw, and an identity: no patient data."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
@@ -21,14 +23,30 @@ TILT = math.radians(15)
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a CT lies in the patient: unit row and column directions, spacings in mm, slice places along z in mm."""
+    """How a CT lies in the patient.
+
+    Args:
+        row: unit direction along which the column index grows.
+        column: unit direction along which the row index grows.
+        spacing: between rows, between columns, mm.
+        shape: rows, columns.
+        z: where the slices lie, mm.
+        stacked: how the origin moves for each mm of z; (0, 0, 1) is along the table.
+        patient_position: as the scanner says it.
+    """
 
     row: tuple[float, float, float] = (1.0, 0.0, 0.0)
     column: tuple[float, float, float] = (0.0, 1.0, 0.0)
     spacing: tuple[float, float] = (0.9765625, 0.9765625)
     shape: tuple[int, int] = (48, 48)
     z: tuple[float, ...] = field(default=tuple(-37.5 + 3.0 * k for k in range(14)))
+    stacked: tuple[float, float, float] = (0.0, 0.0, 1.0)
     patient_position: str = "HFS"
+
+    @property
+    def origins(self) -> NDArray[np.float64]:
+        """The centre of the first pixel of each slice, (slices, 3), patient mm, as the headers say it."""
+        return np.round(np.array([-24.5, -23.25, 0.0]) + np.outer(self.z, self.stacked), 4)
 
 
 GEOMETRIES = {
@@ -37,6 +55,7 @@ GEOMETRIES = {
     "FFS": Geometry(row=(-1.0, 0.0, 0.0), patient_position="FFS"),
     "FFP": Geometry(column=(0.0, -1.0, 0.0), patient_position="FFP"),
     "tilt": Geometry(column=(0.0, math.cos(TILT), math.sin(TILT))),
+    "oblique": Geometry(column=(0.0, math.cos(TILT), math.sin(TILT)), stacked=(0.0, -math.tan(TILT), 1.0)),
     "anisotropic": Geometry(spacing=(1.2, 0.8)),
     "rows unlike columns": Geometry(shape=(40, 56)),
     "uneven slices": Geometry(z=(0.0, 3.0, 6.0, 9.0, 14.0, 19.0, 24.0, 27.0, 30.0, 33.0, 35.5, 38.0, 40.5, 43.0)),
@@ -45,10 +64,10 @@ GEOMETRIES = {
 
 def ct_headers(geometry: Geometry) -> list[Dataset]:
     """Return the headers of a CT, in ascending order towards the head, as a scanner would write them."""
-    return [_header(geometry, index, z) for index, z in enumerate(geometry.z)]
+    return [_header(geometry, index, origin) for index, origin in enumerate(geometry.origins)]
 
 
-def _header(geometry: Geometry, index: int, z: float) -> Dataset:
+def _header(geometry: Geometry, index: int, origin: NDArray[np.float64]) -> Dataset:
     ds = Dataset()
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = f"{ROOT}.3.{index + 1}"
@@ -61,17 +80,36 @@ def _header(geometry: Geometry, index: int, z: float) -> Dataset:
     ds.PatientPosition = geometry.patient_position
     ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{ROOT}.1", f"{ROOT}.2"
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = f"{ROOT}.4", ""
-    ds.ImagePositionPatient = [f"{-24.5:.4f}", f"{-23.25:.4f}", f"{z:.4f}"]
+    ds.ImagePositionPatient = [f"{place:.4f}" for place in origin]
     ds.ImageOrientationPatient = [f"{cosine:.10f}"[:16] for cosine in (*geometry.row, *geometry.column)]
     ds.PixelSpacing = list(geometry.spacing)
     ds.Rows, ds.Columns = geometry.shape
     return ds
 
 
+def write_ct(geometry: Geometry, folder: Path) -> list[Dataset]:
+    """Write the CT, of air, to a folder, which is made; return its headers, as `ct_headers`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    headers = ct_headers(geometry)
+    for number, header in enumerate(headers, start=1):
+        ds = FileDataset("", Dataset(header), file_meta=FileMetaDataset(), preamble=bytes(128))
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        ds.SeriesNumber, ds.AcquisitionNumber, ds.InstanceNumber = 1, 1, number
+        ds.SliceThickness, ds.KVP = "3", "120"
+        ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+        ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "-1024", "1", "HU"
+        ds.PixelData = bytes(2 * ds.Rows * ds.Columns)
+        ds["PixelData"].VR = "OW"
+        ds.save_as(folder / f"CT.{number:04d}.dcm", enforce_file_format=True)
+    return headers
+
+
 def grid_of(geometry: Geometry) -> Grid:
     """Return the grid of the CT."""
     return Grid(
-        origins=np.array([(-24.5, -23.25, z) for z in geometry.z]),
+        origins=geometry.origins,
         row_direction=np.array(geometry.row),
         column_direction=np.array([float(f"{cosine:.10f}") for cosine in geometry.column]),
         row_spacing_mm=geometry.spacing[0],

@@ -146,6 +146,14 @@ class Retention(_Section):
     ledger_days: NonNegativeInt = 730
 
 
+class Metrics(_Section):
+    """Where Prometheus finds the metrics."""
+
+    port: Port = 0
+    textfile: str = ""
+    every_s: PositiveFloat = 15.0
+
+
 class Checking(_Section):
     """When the constancy test is done."""
 
@@ -172,6 +180,7 @@ class Configuration(_Section):
     alarms: Alarms = Alarms()
     audit: Audit = Audit()
     retention: Retention = Retention()
+    metrics: Metrics = Metrics()
     checking: Checking = Checking()
     logging: LogSettings = LogSettings()
 

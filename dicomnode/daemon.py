@@ -28,6 +28,7 @@ from dicomnode.feeding import Feeding
 from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
+from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
 from dicomnode.node import Books, key_file, open_intake, repository_of, timeouts_of, watermarks_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
@@ -122,6 +123,9 @@ class Daemon:
             pseudonyms=self._books.pseudonyms,
         )
         self._disk = DiskGuard(data_dir, watermarks_of(configuration.receiving), self._books.ledger.raise_alarm)
+        self._metrics = MetricsPage(
+            configuration.metrics, NodeCollector(self._books, self._visits), Latencies(self._books)
+        )
         self._engine = DurableEngine(self._books.engine, self._jobs)
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
@@ -186,6 +190,7 @@ class Daemon:
         except OSError as error:
             raise NodeError(f"port {configuration.node.port} cannot be listened on: {error.strerror}") from error
         self._schedule.start()
+        self._metrics.start()
         self._tell_audit(Kind.APPLICATION_START)
         if self._forwarder is not None:
             self._forwarder.start()
@@ -227,6 +232,7 @@ class Daemon:
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
         self._pixels.close()
+        self._metrics.close()
         self._tell_audit(Kind.APPLICATION_STOP)
         self._audit.close()
         if self._forwarder is not None:

@@ -3,9 +3,10 @@
 from dicomnode.chapters.alarms import AlarmList
 from dicomnode.chapters.audit_links import AuditLinks
 from dicomnode.chapters.conflicts import Conflicts
+from dicomnode.chapters.counts import Counts
 from dicomnode.chapters.outbox import Outbox
 from dicomnode.chapters.purging import Purging
 
 
-class Ledger(Conflicts, Outbox, AlarmList, AuditLinks, Purging):
+class Ledger(Conflicts, Outbox, AlarmList, AuditLinks, Counts, Purging):
     """The node's memory, in SQLite or PostgreSQL; each of its chapters stands in a file of its own."""

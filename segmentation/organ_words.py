@@ -30,7 +30,7 @@ MIDLINE: dict[str, dict[Language, tuple[str, ...]]] = {
         "en": ("mandible", "bone mandible", "lower jaw"),
         "fr": ("mandibule", "os mandibule", "maxillaire inferieur"),
         "de": ("unterkiefer", "mandibula"),
-        "es": ("mandibula",),
+        "es": ("mandibula", "maxilar inferior"),
         "zh": ("下颌骨", "下颌", "下頜骨", "下颚骨"),
     },
     "Pituitary": {
@@ -45,9 +45,9 @@ MIDLINE: dict[str, dict[Language, tuple[str, ...]]] = {
 
 PAIRED: dict[str, dict[Language, tuple[str, ...]]] = {
     "Parotid": {
-        "en": ("parotid", "parotid gland", "parotid glnd", "parotis"),
+        "en": ("parotid", "parotid gland", "parotid glnd", "parotis", "parot"),
         "fr": ("parotide", "glande parotide"),
-        "de": ("parotis", "glandula parotis", "ohrspeicheldruse", "ohrspeicheldruese"),
+        "de": ("parotis", "glandula parotis", "gl parotis", "ohrspeicheldruse", "ohrspeicheldruese"),
         "es": ("parotida", "glandula parotida"),
         "zh": ("腮腺",),
     },
@@ -83,9 +83,13 @@ SIDES: dict[str, tuple[Laterality, frozenset[Language]]] = {
     **dict.fromkeys(("droit", "droite", "derecha", "derecho", "dcha", "dcho", "右"), ("R", ALL)),
     "li": ("L", frozenset({"de"})),
     "re": ("R", frozenset({"de"})),
+    **dict.fromkeys(("sin", "sinistra", "sinister"), ("L", frozenset({"de"}))),  # Latin; in Spanish "without"
+    **dict.fromkeys(("dext", "dextra", "dexter"), ("R", frozenset({"de"}))),
     "g": ("L", frozenset({"fr"})),
+    "i": ("L", frozenset({"es"})),
     "d": ("R", frozenset({"fr", "es"})),
     "dr": ("R", frozenset({"fr"})),
+    "dt": ("R", frozenset({"fr"})),
     "drt": ("R", frozenset({"fr"})),
     "dte": ("R", frozenset({"fr"})),
     "der": ("R", frozenset({"es"})),

@@ -21,9 +21,13 @@ from segmentation.structures import BY_NAME, PLAIN, Appearance, Structure
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")  # PS3.16 CID 7150
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")  # PS3.16 CID 7162
 SIDES = {"L": Code("7771000", "SCT", "Left"), "R": Code("24028007", "SCT", "Right")}  # PS3.16 CID 244
-COPIED = (  # type 2 of PS3.3 C.7.1.1 and C.7.2.1: a CT may lack them, highdicom asks for them
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+TYPE_2 = (  # of PS3.3 C.7.1.1, C.7.2.1 and C.7.4.1: a CT may lack them, highdicom asks for them
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "PositionReferenceIndicator"),
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
+COPIED = (
+    *("SOPClassUID", "SOPInstanceUID", "Modality", "StudyInstanceUID", "StudyDescription", "SeriesInstanceUID"),
+    *("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),
 )
 
 
@@ -46,7 +50,7 @@ def build_segmentation(
         # highdicom warns of a name that has one component only, and quotes it.
         warnings.simplefilter("ignore", UserWarning)
         segmentation = Segmentation(
-            source_images=[_completed(header) for header in headers],
+            source_images=_sources(headers),
             pixel_array=numbered([organs[name] for name in names]),
             segmentation_type=SegmentationTypeValues.BINARY,
             segment_descriptions=[
@@ -80,10 +84,14 @@ def encode_segmentation(
     """Return the bytes of a DICOM file, the same for the same input, once they gave every mask back.
 
     Raises:
-        StructureSetError: if a voxel differs, as where two organs share one.
+        StructureSetError: if a voxel differs, as where two organs share one, or highdicom cannot work with the CT.
     """
     file = BytesIO()
-    build_segmentation(organs, headers, identity, appearances).save_as(file)
+    try:
+        build_segmentation(organs, headers, identity, appearances).save_as(file)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # highdicom asks more of a CT than we do; its words may quote the patient.
+        raise StructureSetError(f"no segmentation can be made of this CT: {type(error).__name__}") from error
     content = file.getvalue()
     verify_segmentation(content, organs, headers)
     return content
@@ -108,14 +116,27 @@ def verify_segmentation(content: bytes, organs: Mapping[str, OrganMask], headers
         raise StructureSetError("; ".join(faults))
 
 
-def _completed(header: Dataset) -> Dataset:
-    """Return a slice's header with the attributes of type 2 that it lacks, empty."""
-    completed = Dataset()
-    completed.update(header)
+def _sources(headers: Sequence[Dataset]) -> list[Dataset]:
+    """Return what highdicom asks of slices, as it takes it: whole, in UTF-8, and as thick as they lie apart."""
+    row, column = np.split(np.array(headers[0].ImageOrientationPatient, dtype=np.float64), 2)
+    places_mm = np.array([header.ImagePositionPatient for header in headers], dtype=np.float64) @ np.cross(row, column)
+    apart_mm = float(np.median(np.abs(np.diff(places_mm)))) if len(headers) > 1 else 1.0
+    return [_source(header, f"{apart_mm:.4f}") for header in headers]
+
+
+def _source(header: Dataset, thickness_mm: str) -> Dataset:
+    """Return a slice's header; highdicom knows fewer character sets than CTs come in."""
+    source = Dataset()
+    source.SpecificCharacterSet = "ISO_IR 192"
     for keyword in COPIED:
-        if keyword not in completed:
-            setattr(completed, keyword, None)
-    return completed
+        if keyword in header:
+            setattr(source, keyword, header[keyword].value)
+    for keyword in TYPE_2:
+        value = header.get(keyword)
+        # Letters, not bytes: a person's name would else be written in the character set that it came in.
+        setattr(source, keyword, str(value) if value else None)
+    source.SliceThickness = header.get("SliceThickness") or thickness_mm
+    return source
 
 
 def _make_repeatable(ds: Dataset, identity: StructureSetIdentity) -> None:

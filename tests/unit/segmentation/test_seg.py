@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from highdicom.seg import Segmentation, segread
 from pydicom import Dataset
 
+from segmentation.errors import StructureSetError
 from segmentation.organ_mask import OrganMask
-from segmentation.seg import build_segmentation, numbered
+from segmentation.seg import build_segmentation, encode_segmentation, numbered
 from tests.support.series import series_of, small_phantom
-from tests.support.structure_sets import identity
+from tests.support.structure_sets import GEOMETRIES, ct_headers, identity, organs_of
 
 NAMES = ("Bone_Mandible", "Parotid_L", "Parotid_R", "Brainstem")
 
@@ -76,6 +78,51 @@ def test_organs_are_numbered_in_their_order() -> None:
     labels = numbered([OrganMask.from_full(first), OrganMask.from_full(second)])
 
     assert labels.tolist() == [[[1, 0, 0]], [[0, 0, 2]]]
+
+
+def made(geometry: str, **attributes: object) -> Segmentation:
+    """Return the segmentation of an organ on a CT with other attributes; None takes one away."""
+    organs = {"Bone_Mandible": organs_of(GEOMETRIES[geometry])["Bone_Mandible"]}
+    ct = ct_headers(GEOMETRIES[geometry])
+    for header in ct:
+        for keyword, value in attributes.items():
+            if value is None:
+                del header[keyword]
+            else:
+                setattr(header, keyword, value)
+    return segread(BytesIO(encode_segmentation(organs, ct, identity())))
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_every_voxel_comes_back_in_every_geometry(geometry: str) -> None:
+    """Tilted, unevenly spaced, lying on the face: `encode_segmentation` compares, and a difference would be raised."""
+    assert made(geometry).FrameOfReferenceUID == ct_headers(GEOMETRIES[geometry])[0].FrameOfReferenceUID
+
+
+def test_what_a_ct_lacks_is_empty() -> None:
+    """A scanner that leaves attributes of type 2 out is no reason to have no segmentation."""
+    gone = ("StudyID", "AccessionNumber", "PatientSex", "PatientBirthDate", "StudyDate", "PositionReferenceIndicator")
+
+    assert made("HFS", **dict.fromkeys(gone)).StudyID == ""
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
+        ("ISO_IR 100", "Müller^Jürg"),
+    ],
+)
+def test_a_name_in_any_character_set_is_the_same_name(charset: object, name: str) -> None:
+    """It is written in UTF-8."""
+    assert str(made("HFS", SpecificCharacterSet=charset, PatientName=name).PatientName) == name
+
+
+def test_a_ct_that_highdicom_cannot_work_with_is_refused_in_words() -> None:
+    """Without a value of the patient's."""
+    with pytest.raises(StructureSetError, match="no segmentation can be made of this CT: AttributeError"):
+        made("HFS", SOPClassUID=None)
 
 
 @pytest.mark.peer

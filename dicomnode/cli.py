@@ -168,6 +168,7 @@ def segment(
         print_json(
             {
                 "structure_set": str(to),
+                "segmentation": str(seg or ""),
                 "slices": done.slices,
                 "volumes_cm3": written.volumes_cm3,
                 "not_found": list(contouring.not_found),

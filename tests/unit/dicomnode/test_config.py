@@ -91,6 +91,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ('[[peers]]\nae_title = "A"\nhost = "h"\nport = 0', "port must be from 1 to 65535"),
         ('[[peers]]\nae_title = "A"\nhost = "h"\nport = 1\nmay = ["all"]', "peers[1].may[1]: must be 'send_ct'"),
         ('[[peers]]\nae_title = "A"\nhost = "h"\nport = 1\naddresses = ["10.0.0.300"]', "is no IP address or network"),
+        ('[[peers]]\nae_title = "A"\nhost = "h"\nport = 1\nprofile = "tps"', "profile must be one of clinical, exact"),
         ('[[peers]]\nae_title = "A"\nhost = "h"\nport = 1\n' * 2, "peers: A is there more than once"),
         ('[[rules]]\nname = "r"\naction = "learn"\nattributes = { Modality = "(" }', "is no regular expression"),
         ('[[rules]]\nname = "r"\naction = "delete"', "rules[1].action: must be 'contour', 'learn' or 'ignore'"),

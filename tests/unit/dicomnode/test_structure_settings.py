@@ -12,6 +12,7 @@ from dicomnode.structure_settings import (
     StructureSettings,
     load_structure_settings,
     structure_settings,
+    writing_settings,
 )
 from segmentation.approval import ApprovalRule
 from segmentation.names import match_name
@@ -55,6 +56,31 @@ def test_a_file_changes_what_it_names(tmp_path):
     assert found.organs["Lens_L"] == StructureSettings().organs["Lens_L"]
     assert found.approval == ApprovalRule(label="Final")
     assert [match_name(name, found.own_names()).organ for name in ("osd LI", "Ohr_1")] == ["Parotid_L"] * 2
+
+
+def test_a_name_that_is_not_of_tg263_is_remarked_upon_and_allowed(tmp_path):
+    """Its reverse order is of TG-263 too."""
+    text = '[organs.Parotid_L]\nroi_name = "Parotis li"\n[organs.Parotid_R]\nroi_name = "R_Parotid"\n'
+    found = load_structure_settings(written(tmp_path, text))
+
+    assert found.remarks() == [
+        "organs.Parotid_L.roi_name: 'Parotis li' is not of TG-263, which has Parotid_L and L_Parotid"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['roi_name = "Cord"', "colour = [1, 2, 3]", 'interpreted_type = "AVOIDANCE"'],
+)
+def test_what_changes_the_file_changes_the_settings_of_its_uid(tmp_path, text):
+    """And nothing else does: a synonym changes no file."""
+    changed = load_structure_settings(written(tmp_path, f"[organs.SpinalCord]\n{text}\n"))
+    with_synonym = load_structure_settings(written(tmp_path, '[organs.SpinalCord]\nsynonyms = ["RM"]\n'))
+
+    plain = writing_settings("clinical", StructureSettings())
+    assert writing_settings("clinical", changed) != plain
+    assert writing_settings("eclipse", StructureSettings()) != plain
+    assert writing_settings("clinical", with_synonym) == plain
 
 
 def test_every_fault_is_in_one_message(tmp_path):

@@ -10,7 +10,7 @@ from segmentation.errors import StructureSetError
 from segmentation.even_odd import combine
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
-from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, summarise, text_of
+from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, number_of, summarise, text_of
 
 __all__ = [
     "RoiReading",
@@ -87,7 +87,7 @@ def read_structure_set(ds: Dataset, headers: Sequence[Dataset], grid: Grid) -> S
         raise StructureSetError("no ROI of the structure set is in the CT's frame of reference")
     target = Target(grid, {str(header.SOPInstanceUID): index for index, header in enumerate(headers)})
     drawings = _drawings(ds)
-    numbers = [_number(roi, "ROINumber") for roi in listed]
+    numbers = [number_of(roi, "ROINumber") for roi in listed]
     readings = []
     for roi, number in zip(listed, numbers, strict=True):
         if number is None or numbers.count(number) > 1:
@@ -97,14 +97,6 @@ def read_structure_set(ds: Dataset, headers: Sequence[Dataset], grid: Grid) -> S
         else:
             readings.append(_read_roi(roi, drawings.get(number, []), target))
     return StructureSetMasks(tuple(readings))
-
-
-def _number(item: Dataset, keyword: str) -> int | None:
-    """Return a ROI's number, None where there is none that is one."""
-    try:
-        return int(item.get(keyword))
-    except (TypeError, ValueError):
-        return None
 
 
 def _frame_of_reference(roi: Dataset, ds: Dataset) -> str:
@@ -120,7 +112,7 @@ def _drawings(ds: Dataset) -> dict[int | None, list[Dataset]]:
     """Return the items of the Contour Sequences by ROI number; their order may be another than the ROIs'."""
     drawings: dict[int | None, list[Dataset]] = {}
     for item in ds.get("ROIContourSequence") or []:
-        drawings.setdefault(_number(item, "ReferencedROINumber"), []).extend(item.get("ContourSequence") or [])
+        drawings.setdefault(number_of(item, "ReferencedROINumber"), []).extend(item.get("ContourSequence") or [])
     return drawings
 
 
@@ -134,7 +126,7 @@ def _named(
     ignored: int = 0,
 ) -> RoiReading:
     name = text_of(roi, "ROIName")
-    return RoiReading(_number(roi, "ROINumber"), name, mask, tuple(reasons), tuple(notes), contours, ignored)
+    return RoiReading(number_of(roi, "ROINumber"), name, mask, tuple(reasons), tuple(notes), contours, ignored)
 
 
 def _read_roi(roi: Dataset, drawings: Sequence[Dataset], target: Target) -> RoiReading:

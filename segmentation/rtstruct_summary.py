@@ -13,7 +13,7 @@ class RoiSummary:
     """One ROI.
 
     Args:
-        number: ROI Number.
+        number: ROI Number; 0 where there is none.
         name: ROI Name.
         interpreted_type: RT ROI Interpreted Type, as ORGAN or PTV; empty where the structure set does not say.
         contours: how many items its Contour Sequence has.
@@ -53,13 +53,14 @@ def summarise(ds: Dataset) -> StructureSetSummary:
     if ds.get("Modality") != "RTSTRUCT":
         raise StructureSetError(f"the modality is {ds.get('Modality', 'missing')}, not RTSTRUCT")
     types = {
-        str(item.get("ReferencedROINumber")): str(item.get("RTROIInterpretedType") or "")
+        number_of(item, "ReferencedROINumber"): str(item.get("RTROIInterpretedType") or "")
         for item in ds.get("RTROIObservationsSequence") or []
     }
-    counts: dict[str, int] = {}
+    counts: dict[int | None, int] = {}
     for item in ds.get("ROIContourSequence") or []:
-        number = str(item.get("ReferencedROINumber"))
+        number = number_of(item, "ReferencedROINumber")
         counts[number] = counts.get(number, 0) + len(item.get("ContourSequence") or [])
+    listed = [(number_of(roi, "ROINumber"), roi) for roi in ds.get("StructureSetROISequence") or []]
     return StructureSetSummary(
         label=text_of(ds, "StructureSetLabel"),
         approval_status=str(ds.get("ApprovalStatus") or ""),
@@ -67,14 +68,22 @@ def summarise(ds: Dataset) -> StructureSetSummary:
         referenced_series_uids=_referenced_series(ds),
         rois=tuple(
             RoiSummary(
-                number=int(roi.get("ROINumber") or 0),
+                number=number or 0,
                 name=text_of(roi, "ROIName"),
-                interpreted_type=types.get(str(roi.get("ROINumber")), ""),
-                contours=counts.get(str(roi.get("ROINumber")), 0),
+                interpreted_type="" if number is None else types.get(number, ""),
+                contours=0 if number is None else counts.get(number, 0),
             )
-            for roi in ds.get("StructureSetROISequence") or []
+            for number, roi in listed
         ),
     )
+
+
+def number_of(item: Dataset, keyword: str) -> int | None:
+    """Return a ROI's number, None where there is none that is one."""
+    try:
+        return int(item.get(keyword))
+    except (TypeError, ValueError):
+        return None
 
 
 def text_of(item: Dataset, keyword: str) -> str:

@@ -16,7 +16,7 @@ from dicomnode.structure_settings import StructureSettings
 from segmentation.approval import Approval, judge_approval
 from segmentation.contour_volume import VolumeError, contour_volume_cm3
 from segmentation.names import Match, OwnNames, match_name, match_names
-from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, summarise
+from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, number_of, summarise
 
 PREAMBLE_AND_PREFIX, GROUP_LENGTH_ELEMENT = 132, 12  # bytes, PS3.10 7.1
 DAMAGED = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError)
@@ -118,14 +118,14 @@ def show_structure_set(path: Path, settings: StructureSettings) -> StructureSetV
     """
     ds, summary = read_structure_set_file(path)
     matches = match_rois(summary.rois, settings.own_names())
-    drawings: dict[str, list[Dataset]] = {}
+    drawings: dict[int | None, list[Dataset]] = {}
     for item in ds.get("ROIContourSequence") or []:
-        drawings.setdefault(str(item.get("ReferencedROINumber")), []).extend(item.get("ContourSequence") or [])
+        drawings.setdefault(number_of(item, "ReferencedROINumber"), []).extend(item.get("ContourSequence") or [])
     return StructureSetView(
         label=summary.label,
         approval_status=summary.approval_status,
         approval=judge_approval(summary, settings.approval),
-        rois=tuple(_view(roi, matches[roi.name], drawings.get(str(roi.number), [])) for roi in summary.rois),
+        rois=tuple(_view(roi, matches[roi.name], drawings.get(roi.number, [])) for roi in summary.rois),
     )
 
 

@@ -40,6 +40,25 @@ def test_an_approved_and_signed_structure_set_says_so() -> None:
     assert summarise(ds).is_signed
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+@pytest.mark.parametrize("value", [b"x1", b"1.5 ", b""])
+def test_a_roi_number_that_is_none_loses_its_roi_alone(value: bytes) -> None:
+    """The other ROIs are listed with what was drawn of them."""
+    ds = structure_set()
+    for sequence, keyword in (
+        ("StructureSetROISequence", "ROINumber"),
+        ("ROIContourSequence", "ReferencedROINumber"),
+        ("RTROIObservationsSequence", "ReferencedROINumber"),
+    ):
+        item = ds[sequence].value[0]
+        item[keyword] = item.get_item(keyword)._replace(value=value)
+
+    rois = summarise(ds).rois
+
+    assert rois[0] == RoiSummary(number=0, name="Brainstem", interpreted_type="", contours=0)
+    assert rois[1] == RoiSummary(number=3, name="Bone_Mandible", interpreted_type="ORGAN", contours=9)
+
+
 def test_a_bare_structure_set_has_a_summary() -> None:
     """Nothing but the modality is taken for granted."""
     ds = Dataset()

@@ -81,9 +81,10 @@ def summarise(ds: Dataset) -> StructureSetSummary:
 def number_of(item: Dataset, keyword: str) -> int | None:
     """Return a ROI's number, None where there is none that is one."""
     try:
-        return int(item.get(keyword))
+        number = float(str(item.get(keyword)))  # as it is written: pydicom makes 1 of 1.5
     except (TypeError, ValueError):
         return None
+    return int(number) if number.is_integer() else None
 
 
 def text_of(item: Dataset, keyword: str) -> str:

@@ -77,6 +77,22 @@ class Receiving(_Section):
     reserve_mib: NonNegativeInt = 64
 
 
+class Tls(_Section):
+    """Our certificate, whom we believe that others are who they say, and where we listen for them."""
+
+    certificate_file: str = ""
+    key_file: str = ""
+    ca_file: str = ""
+    port: Port = 2762
+    only: bool = False
+    alarm_days: NonNegativeInt = 30
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a certificate to speak TLS with."""
+        return bool(self.certificate_file)
+
+
 class Contouring(_Section):
     """Which models there are, and what the contouring process may use."""
 
@@ -172,6 +188,7 @@ class Configuration(_Section):
 
     node: Node = Node()
     receiving: Receiving = Receiving()
+    tls: Tls = Tls()
     peers: tuple[Peer, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
     contouring: Contouring = Contouring()
@@ -230,6 +247,7 @@ def _checked(configuration: Configuration) -> Configuration:
         *_repeated("rules", [rule.name for rule in configuration.rules]),
         *_rule_faults(configuration.rules, set(names), receivers),
         *_bundle_faults(configuration.rules, configuration.contouring.bundle_dirs),
+        *_tls_faults(configuration.tls, configuration.node.port, configuration.peers),
         *_alarm_faults(configuration.alarms),
         *_audit_faults(configuration.audit),
     ]
@@ -249,8 +267,14 @@ def _faults_of_the_rest(document: Mapping[str, Any]) -> list[str]:
         # A rule may well name a peer whose entry has the fault: what it names cannot be judged yet.
         sound_rules = [{key: value for key, value in rule.items() if key != "send_to"} for rule in sound_rules]
     contouring = document.get("contouring") if _is_sound("contouring", document.get("contouring")) else {}
+    tls = document.get("tls", {})
+    if not _is_sound("tls", tls):
+        # Nor can it be judged whether a peer that wants TLS may have it.
+        tls = {}
+        sound_peers = [{key: one[key] for key in one.keys() - {"tls", "certificates"}} for one in sound_peers]
+    rest = {"tls": tls, "peers": sound_peers, "rules": sound_rules, "contouring": contouring}
     try:
-        _checked(Configuration.model_validate({"peers": sound_peers, "rules": sound_rules, "contouring": contouring}))
+        _checked(Configuration.model_validate(rest))
     except ConfigurationError as error:
         return list(error.faults)
     return []
@@ -303,6 +327,22 @@ def _bundle_faults(rules: Iterable[Rule], folders: Iterable[Path]) -> list[str]:
             faults.append(f"rules, {rule.name}: {rule.bundle!r} is no name of a bundle")
         elif rule.bundle not in SHIPPED_BUNDLES and not any((folder / rule.bundle).is_dir() for folder in folders):
             faults.append(f"rules, {rule.name}: bundle {rule.bundle} is not shipped and in none of the bundle_dirs")
+    return faults
+
+
+def _tls_faults(tls: Tls, plain_port: int, peers: Iterable[Peer]) -> list[str]:
+    faults = []
+    if len({bool(name) for name in (tls.certificate_file, tls.key_file, tls.ca_file)}) > 1:
+        faults.append("tls: certificate_file, key_file and ca_file belong together: one is set and another is not")
+    if tls.only and not tls.is_on:
+        faults.append("tls.only: there is no certificate_file, so that nobody could call")
+    if tls.is_on and not tls.only and tls.port == plain_port != 0:
+        faults.append("tls.port: must not be node.port (PS3.15 B.12), unless only is true")
+    for peer in peers:
+        if peer.proves_itself and not tls.is_on:
+            faults.append(f"peers, {peer.ae_title}: tls and certificates need a certificate_file in [tls]")
+        if tls.only and not peer.proves_itself:
+            faults.append(f"peers, {peer.ae_title}: tls.only leaves no port that it may call: set tls or certificates")
     return faults
 
 

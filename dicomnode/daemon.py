@@ -29,14 +29,15 @@ from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
 from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
-from dicomnode.node import Books, key_file, open_intake, repository_of, timeouts_of, watermarks_of
+from dicomnode.node import Books, certificate_files, key_file, open_intake, repository_of, timeouts_of, watermarks_of
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
-from dicomnode.scp import Receiver
+from dicomnode.scp import Receiver, SecurePort
 from dicomnode.scu import SendOutcome
 from dicomnode.spool import MIB, make_directory
+from dicomnode.tls.certificates import Certificates, CertificateWatch
 from dicomnode.trash import Trash
 from dicomnode.visits import Visits
 from dicomnode.watch import Watch
@@ -96,6 +97,8 @@ class Daemon:
         self._configuration = configuration
         self._drain_s = drain_s
         self._stop = threading.Event()
+        tls = configuration.tls
+        self._certificates = Certificates(certificate_files(tls)) if tls.is_on else None
         data_dir = configuration.node.data_dir
         try:
             make_directory(data_dir)
@@ -123,8 +126,15 @@ class Daemon:
             pseudonyms=self._books.pseudonyms,
         )
         self._disk = DiskGuard(data_dir, watermarks_of(configuration.receiving), self._books.ledger.raise_alarm)
+        self._certificate_watch: CertificateWatch | None = None
+        if self._certificates is not None:
+            self._certificate_watch = CertificateWatch(
+                self._certificates, self._books.ledger.raise_alarm, tls.alarm_days
+            )
         self._metrics = MetricsPage(
-            configuration.metrics, NodeCollector(self._books, self._visits), Latencies(self._books)
+            configuration.metrics,
+            NodeCollector(self._books, self._visits, self._certificates.ends if self._certificates else dict),
+            Latencies(self._books),
         )
         self._engine = DurableEngine(self._books.engine, self._jobs)
         self._receiver: Receiver | None = None
@@ -137,7 +147,8 @@ class Daemon:
 
     def _build_jobs(self) -> Jobs:
         configuration = self._configuration
-        timeouts = timeouts_of(configuration.delivering)
+        tls = self._certificates.calling if self._certificates else None
+        timeouts = timeouts_of(configuration.delivering, tls)
 
         def send(peer: Peer, path: Path) -> SendOutcome:
             return scu.send(peer, [path], configuration.node.ae_title, timeouts)
@@ -183,18 +194,25 @@ class Daemon:
         Trash(configuration.node.data_dir).settle(self._books.ledger.known_paths())
         adopt(spool, self._books.ledger, intake)
         self._engine.start()
-        try:
-            self._receiver = scp.start(
-                configuration.node, receiving, configuration.peers, intake, self._feeding, visits=self._visits
-            )
-        except OSError as error:
-            raise NodeError(f"port {configuration.node.port} cannot be listened on: {error.strerror}") from error
+        tls, secure = configuration.tls, None
+        if self._certificates is not None:
+            secure = SecurePort(tls.port, tls.only, self._certificates.listening)
+        self._receiver = scp.start(
+            configuration.node,
+            receiving,
+            configuration.peers,
+            intake,
+            self._feeding,
+            visits=self._visits,
+            secure=secure,
+        )
         self._schedule.start()
         self._metrics.start()
         self._tell_audit(Kind.APPLICATION_START)
         if self._forwarder is not None:
             self._forwarder.start()
-        log.info("the node is ready", ae_title=configuration.node.ae_title, port=self._receiver.port)
+        ports = {"port": self._receiver.port, "tls_port": self._receiver.tls_port}
+        log.info("the node is ready", ae_title=configuration.node.ae_title, **ports)
         notify("READY=1")
 
     def _test_constancy(self) -> None:
@@ -208,6 +226,8 @@ class Daemon:
             now = datetime.now(UTC)
             try:
                 self._disk.step()
+                if self._certificate_watch is not None:
+                    self._certificate_watch.step(now)
                 found = self._watch.step(now)
                 if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
                     self._watch.reconcile(now)

@@ -1,5 +1,6 @@
 """The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,19 +12,20 @@ from dicomnode.audit.auditor import Auditor
 from dicomnode.audit.syslog import Repository
 from dicomnode.audit.trail import Trail
 from dicomnode.chapters.page import AlarmListener
-from dicomnode.config import Audit, Configuration, Delivering, Receiving
+from dicomnode.config import Audit, Configuration, Delivering, Receiving, Tls
 from dicomnode.disk import Watermarks
-from dicomnode.errors import LedgerUnavailable, NodeError
+from dicomnode.errors import ConfigurationError, LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
-from dicomnode.outgoing.requestor import Timeouts
+from dicomnode.outgoing.requestor import Timeouts, TlsSettings
 from dicomnode.sameness import Decode, is_same
 from dicomnode.spool import MIB, Spool, make_directory
 from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from dicomnode.tables import migrate, open_database
+from dicomnode.tls.contexts import Files, calling_context
 from dicomnode.workflows import WorkQueue, create_engine_tables
 
 
@@ -37,14 +39,38 @@ def key_file(configuration: Configuration) -> Path:
     return configuration.node.data_dir / "pseudonym.key"
 
 
-def timeouts_of(delivering: Delivering) -> Timeouts:
-    """Return how long peers may take when this node calls them."""
+def timeouts_of(delivering: Delivering, tls: TlsSettings | None = None) -> Timeouts:
+    """Return how long peers may take when this node calls them, and with which TLS settings it does."""
     return Timeouts(
         connection_s=delivering.connection_timeout_s,
         acse_s=delivering.acse_timeout_s,
         dimse_s=delivering.dimse_timeout_s,
         network_s=delivering.network_timeout_s,
+        tls=tls,
     )
+
+
+def certificate_files(tls: Tls) -> Files:
+    """Return where the certificates are: an absolute path, or what systemd has put into the credentials' folder.
+
+    Raises:
+        ConfigurationError: there is no such folder.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    names = {"certificate_file": tls.certificate_file, "key_file": tls.key_file, "ca_file": tls.ca_file}
+    faults = [
+        f"tls.{key}: {name} is no absolute path, and there is no CREDENTIALS_DIRECTORY with systemd's credentials"
+        for key, name in names.items()
+        if not folder and not Path(name).is_absolute()
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+    return Files(*(Path(folder, name) for name in names.values()))
+
+
+def tls_settings_of(tls: Tls) -> TlsSettings | None:
+    """Return what a command of the operator's calls peers with: read when it is needed, so that others need no key."""
+    return (lambda: calling_context(certificate_files(tls))) if tls.is_on else None
 
 
 def watermarks_of(receiving: Receiving) -> Watermarks:

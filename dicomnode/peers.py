@@ -1,4 +1,4 @@
-"""A peer: its AE title, where it listens, where it may come from, and what it may do."""
+"""A peer: its AE title, where it listens, where it may come from, how it proves who it is, and what it may do."""
 
 import socket
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import ClassVar, Literal
 
+from dicomnode.tls.identity import Certificate, binding_fault
 from segmentation.profiles import PROFILES
 
 Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations", "answer_queries"]
@@ -34,6 +35,9 @@ class Peer:
         addresses: IP addresses or CIDR networks that its associations may come from; empty: only from `host`.
         may: what it may do; nothing but C-ECHO where it is empty.
         profile: in which structure sets are written for it.
+        tls: whether it is called over TLS, and may call over nothing else.
+        certificates: SHA-256 fingerprints, host names or IP addresses, one of which its certificate must have; empty:
+            its `host`. Where they are named it may call over TLS only, even if it is called over plain TCP.
 
     Raises:
         ValueError: a value that no peer can have, in words.
@@ -48,6 +52,8 @@ class Peer:
     addresses: tuple[str, ...] = ()
     may: tuple[Right, ...] = ()
     profile: str = "clinical"
+    tls: bool = False
+    certificates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if fault := ae_title_fault(self.ae_title):
@@ -63,6 +69,9 @@ class Peer:
                 ip_network(address, strict=False)
             except ValueError:
                 raise ValueError(f"addresses: {address!r} is no IP address or network") from None
+        for binding in self.certificates:
+            if fault := binding_fault(binding):
+                raise ValueError(f"certificates: {fault}")
 
     def allows(self, right: Right) -> bool:
         """Whether this peer may do so."""
@@ -73,6 +82,21 @@ class Peer:
         source = _address(address)
         allowed = self.addresses or _addresses_of(self.host)
         return any(source in ip_network(each, strict=False) for each in allowed)
+
+    @property
+    def proves_itself(self) -> bool:
+        """Whether it must show a certificate when it calls."""
+        return self.tls or bool(self.certificates)
+
+    def certificate_fault(self, shown: Certificate | None) -> str:
+        """Return why what came over TLS with this certificate, or without TLS, is not this peer; empty if it is."""
+        if not self.proves_itself:
+            return "" if shown is None else "it is no peer that calls over TLS"
+        if shown is None:
+            return "it may call over TLS only"
+        if any(shown.is_bound_by(binding) for binding in self.certificates or (self.host,)):
+            return ""
+        return f"the certificate is not its own, but that of {shown}"
 
 
 def find_peer(peers: Iterable[Peer], ae_title: str) -> Peer | None:

@@ -3,9 +3,12 @@
 A handler only translates: from an event to a call of `intake`, from a refusal to a DIMSE status (`dimse.STATUS_OF`).
 """
 
+import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import structlog
@@ -25,12 +28,13 @@ from dicomnode.dimse import (
     error_comment,
     set_pynetdicom_up,
 )
-from dicomnode.errors import ClassNotSupported, NotUnderstood, Refusal
+from dicomnode.errors import ClassNotSupported, NodeError, NotUnderstood, Refusal
 from dicomnode.feeding import Feeding
 from dicomnode.instance_file import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, InstanceFile
 from dicomnode.intake import Arrival, Intake
 from dicomnode.peers import Peer, find_peer
 from dicomnode.spool import MIB
+from dicomnode.transport.association import BoundedAssociation
 from dicomnode.transport.dul import StoreAnswer, StoreRequest
 from dicomnode.transport.limits import Limits
 from dicomnode.transport.server import BoundedServer, ContextFor
@@ -46,44 +50,76 @@ class Receiver:
     """The storage SCP while it runs.
 
     Args:
-        server: bound and not yet serving.
+        plain: listens for TCP, bound and not yet serving; None where only TLS is spoken.
+        secure: listens for TLS, likewise; None where none is spoken.
     """
 
-    def __init__(self, server: BoundedServer) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), name="receiver", daemon=True)
-        self._thread.start()
+    def __init__(self, plain: BoundedServer | None, secure: BoundedServer | None = None) -> None:
+        self._secure = secure
+        self._servers = [server for server in (plain, secure) if server is not None]
+        self._threads = [
+            threading.Thread(target=server.serve_forever, args=(POLL_S,), name="receiver", daemon=True)
+            for server in self._servers
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def port(self) -> int:
         """The port that is really bound, also where the configuration left the choice to the system."""
-        return int(self._server.server_address[1])
+        return int(self._servers[0].server_address[1])
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port for TLS that is really bound; `port` is the same where nothing else is spoken."""
+        return int(self._secure.server_address[1]) if self._secure else None
 
     @property
     def open_associations(self) -> int:
         """How many associations are open."""
-        return len(self._server.active_associations)
+        return len(self._associations())
 
     @property
     def open_connections(self) -> int:
         """How many connections are open, those among them that have not asked for an association."""
-        return self._server.open_connections
+        return sum(server.open_connections for server in self._servers)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Take no new associations, let the running ones finish for up to `grace_s` seconds, and abort the rest."""
-        self._server.stop_listening()
-        self._thread.join()
+        for server in self._servers:
+            server.stop_listening()
+        for thread in self._threads:
+            thread.join()
         self._wait_for_associations(grace_s)
-        for association in self._server.active_associations:
+        for association in self._associations():
             association.abort(block=False)
         self._wait_for_associations(_ABORT_GRACE_S)
-        self._server.cut()
+        for server in self._servers:
+            server.cut()
         self._wait_for_associations(_ABORT_GRACE_S)
+
+    def _associations(self) -> list[Association]:
+        return [association for server in self._servers for association in server.active_associations]
 
     def _wait_for_associations(self, longest_s: float) -> None:
         deadline = time.monotonic() + longest_s
-        while self._server.active_associations and time.monotonic() < deadline:
+        while self._associations() and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class SecurePort:
+    """Where TLS is spoken.
+
+    Args:
+        port: to listen on; 0 lets the system choose.
+        only: whether nothing else is spoken.
+        settings: for the next connection.
+    """
+
+    port: int
+    only: bool
+    settings: Callable[[], ssl.SSLContext]
 
 
 def start(
@@ -94,7 +130,7 @@ def start(
     feeding: Feeding,
     *,
     visits: Visits,
-    context_for: ContextFor = lambda: None,
+    secure: SecurePort | None = None,
 ) -> Receiver:
     """Listen for associations.
 
@@ -105,10 +141,10 @@ def start(
         intake: takes the instances.
         feeding: is told when an association is over.
         visits: is told who came and what came of it.
-        context_for: TLS settings of the next connection; plain TCP if it returns none.
+        secure: where TLS is spoken, if it is.
 
     Raises:
-        OSError: the port cannot be bound.
+        NodeError: a port cannot be bound.
     """
     set_pynetdicom_up()
     limits = limits_of(receiving)
@@ -124,17 +160,25 @@ def start(
     ae.require_called_aet = True
     ae.require_calling_aet = [peer.ae_title for peer in peers] or [node.ae_title]
     door = _Door(node.ae_title, peers, intake, feeding, visits=visits, limit_mib=receiving.message_limit_mib)
-    server = BoundedServer(
-        ae,
-        (node.host, node.port),
-        accepted_contexts(),
-        limits=limits,
-        store=door.store,
-        handlers=door.handlers(),
-        ended=door.end,
-        context_for=context_for,
-    )
-    return Receiver(server)
+
+    def listen(port: int, context_for: ContextFor) -> BoundedServer:
+        try:
+            return BoundedServer(
+                ae,
+                (node.host, port),
+                accepted_contexts(),
+                limits=limits,
+                store=door.store,
+                handlers=door.handlers(),
+                ended=door.end,
+                context_for=context_for,
+                unproven=partial(visits.rejected, ""),
+            )
+        except OSError as error:
+            raise NodeError(f"port {port} cannot be listened on: {error.strerror}") from error
+
+    plain = None if secure and secure.only else listen(node.port, lambda: None)
+    return Receiver(plain, listen(secure.port, secure.settings) if secure else None)
 
 
 def limits_of(receiving: Receiving) -> Limits:
@@ -181,7 +225,7 @@ class _Door:
         ]
 
     def _examine(self, event: Event) -> None:
-        """Reject who is not known by name and address (PS3.8 9.3.4)."""
+        """Reject who is not known by name, address and certificate (PS3.8 9.3.4)."""
         called, calling = (_request(event.assoc).called_ae_title or "").strip(), _calling(event.assoc)
         address = event.assoc.requestor.address
         peer = find_peer(self._peers, calling)
@@ -191,6 +235,8 @@ class _Door:
             self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling!r} is no peer of this node")
         elif not peer.comes_from(address):
             self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling} may not come from this address")
+        elif fault := peer.certificate_fault(cast("BoundedAssociation", event.assoc).certificate):
+            self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling} was not believed: {fault}")
 
     def _reject(self, association: Association, diagnostic: tuple[int, int, int], reason: str) -> None:
         address = association.requestor.address

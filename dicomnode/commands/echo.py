@@ -2,7 +2,7 @@
 
 from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
-from dicomnode.node import timeouts_of
+from dicomnode.node import timeouts_of, tls_settings_of
 from dicomnode.scu import EchoOutcome, echo
 
 
@@ -13,5 +13,5 @@ def echo_peers(configuration: Configuration, ae_title: str = "") -> list[tuple[s
         NotFound: no peer has this AE title.
     """
     peers = (peer_named(configuration, ae_title),) if ae_title else configuration.peers
-    ours, timeouts = configuration.node.ae_title, timeouts_of(configuration.delivering)
-    return [(peer.ae_title, echo(peer, ours, timeouts)) for peer in peers]
+    timeouts = timeouts_of(configuration.delivering, tls_settings_of(configuration.tls))
+    return [(peer.ae_title, echo(peer, configuration.node.ae_title, timeouts)) for peer in peers]

@@ -8,7 +8,7 @@ from dicomnode.config import Configuration
 from dicomnode.errors import NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.fetch import FetchOutcome, Retrieval, fetch_series
-from dicomnode.node import Books, open_intake, timeouts_of
+from dicomnode.node import Books, open_intake, timeouts_of, tls_settings_of
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.query import FoundSeries, find_series
@@ -25,7 +25,8 @@ def query_peer(configuration: Configuration, ae_title: str, study_uid: str) -> l
         PeerFailure: it cannot be asked, or it refuses.
     """
     peer = _answering_peer(configuration, ae_title)
-    return find_series(peer, study_uid, configuration.node.ae_title, timeouts_of(configuration.delivering))
+    timeouts = timeouts_of(configuration.delivering, tls_settings_of(configuration.tls))
+    return find_series(peer, study_uid, configuration.node.ae_title, timeouts)
 
 
 def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_move: bool) -> FetchOutcome:
@@ -42,6 +43,7 @@ def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_mo
         NodeError: nothing may be fetched from it.
     """
     configuration = books.configuration
+    timeouts = timeouts_of(configuration.delivering, tls_settings_of(configuration.tls))
     peer = _answering_peer(configuration, ae_title)
     feeding, pixels = Feeding(), PixelDecoder()
     _, intake = open_intake(configuration, books.ledger, feeding, pixels.digest)
@@ -50,7 +52,7 @@ def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_mo
         with collection.open_for(peer) as store:
             how = Retrieval(
                 ae_title=configuration.node.ae_title,
-                timeouts=replace(timeouts_of(configuration.delivering), dimse_s=configuration.fetching.silence_s),
+                timeouts=replace(timeouts, dimse_s=configuration.fetching.silence_s),
                 longest_s=configuration.fetching.timeout_s,
                 longest_data=configuration.receiving.message_limit_mib * MIB,
                 store=store,

@@ -6,7 +6,7 @@ from pathlib import Path
 from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
 from dicomnode.errors import NotFound
-from dicomnode.node import timeouts_of
+from dicomnode.node import timeouts_of, tls_settings_of
 from dicomnode.scu import SendOutcome, send
 
 _MAGIC_AT, _MAGIC = 128, b"DICM"  # PS3.10 7.1
@@ -31,7 +31,7 @@ def send_files(
     if not files:
         raise NotFound("there is no DICOM file to send")
     ours = calling_ae_title or configuration.node.ae_title
-    return send(peer, files, ours, timeouts_of(configuration.delivering))
+    return send(peer, files, ours, timeouts_of(configuration.delivering, tls_settings_of(configuration.tls)))
 
 
 def dicom_files(path: Path) -> list[Path]:

@@ -1,12 +1,13 @@
 """An association that this node asks for: opened, used message by message, released or aborted, without a thread."""
 
+import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-from dicomnode.errors import PeerFailure
+from dicomnode.errors import ConfigurationError, PeerFailure
 from dicomnode.instance_file import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomnode.outgoing import negotiation
 from dicomnode.outgoing.command_set import RESPONSE, Command, number_in
@@ -22,21 +23,27 @@ _ABORT_S = 0.2  # for an abort to go out; nobody waits for what follows
 _SMALL_DATA = 1 << 20  # bytes; identifiers, never pixels
 
 
+TlsSettings = Callable[[], ssl.SSLContext]
+"""Returns the TLS settings of the next association. Asked each time, so that they can change."""
+
+
 @dataclass(frozen=True)
 class Timeouts:
-    """How long a peer may take, in seconds.
+    """How long a peer may take, in seconds, and what it needs to be called at all.
 
     Args:
         connection_s: to accept the TCP connection.
         acse_s: to accept the association, and to release it.
         dimse_s: to take one instance and answer.
         network_s: between two bytes.
+        tls: settings for peers that are called over TLS; without them these cannot be called.
     """
 
     connection_s: float = 10.0
     acse_s: float = 10.0
     dimse_s: float = 60.0
     network_s: float = 30.0
+    tls: TlsSettings | None = None
 
 
 class Association:
@@ -179,7 +186,12 @@ def require_answer(answer: Message, number: int, field: int) -> None:
 
 @contextmanager
 def association(
-    peer: Peer, ae_title: str, offers: Sequence[Offer], timeouts: Timeouts, *, longest_data: int = _SMALL_DATA
+    peer: Peer,
+    ae_title: str,
+    offers: Sequence[Offer],
+    timeouts: Timeouts,
+    *,
+    longest_data: int = _SMALL_DATA,
 ) -> Iterator[Association]:
     """Open an association; release it at the end, or abort it where something failed.
 
@@ -195,6 +207,8 @@ def association(
     """
     wire = Wire.connect(peer.host, peer.port, within_s=timeouts.connection_s, silence_s=timeouts.network_s)
     try:
+        if peer.tls:
+            _secure(wire, peer, timeouts)
         agreed = _negotiate(wire, peer, ae_title, offers, timeouts)
         opened, end = Association(wire, agreed, timeouts, longest_data), Association.abort
         try:
@@ -206,6 +220,19 @@ def association(
             end(opened)
     finally:
         wire.close()
+
+
+def _secure(wire: Wire, peer: Peer, timeouts: Timeouts) -> None:
+    """Make sure of who answers before a word is said."""
+    if timeouts.tls is None:
+        raise PeerFailure(f"{peer.ae_title} is called over TLS, and this node has no certificate", transient=True)
+    try:
+        settings = timeouts.tls()
+    except ConfigurationError as error:
+        raise PeerFailure(str(error), transient=True) from error
+    shown = wire.secure(settings, peer.host, time.monotonic() + timeouts.acse_s)
+    if fault := peer.certificate_fault(shown):
+        raise PeerFailure(f"who answers for {peer.ae_title} is not it: {fault}", transient=True)
 
 
 def _negotiate(wire: Wire, peer: Peer, ae_title: str, offers: Sequence[Offer], timeouts: Timeouts) -> Agreement:

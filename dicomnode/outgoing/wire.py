@@ -1,11 +1,15 @@
 """A TCP connection to a peer that carries whole PDUs, on which every wait has an end."""
 
+import contextlib
 import socket
+import ssl
 import time
 from struct import unpack
 from typing import Self
 
 from dicomnode.errors import PeerFailure
+from dicomnode.tls.contexts import reason_of
+from dicomnode.tls.identity import Certificate, read_certificate
 
 _HEAD = 6  # bytes: type, reserved, length (PS3.8 9.3.1)
 _KINDS = range(0x01, 0x08)
@@ -56,6 +60,26 @@ class Wire:
         """IP address of the peer."""
         return str(self._socket.getpeername()[0])
 
+    def secure(self, context: ssl.SSLContext, host: str, until: float) -> Certificate:
+        """Speak TLS from here on; return the certificate of the other side, which the authority vouches for.
+
+        Args:
+            context: the TLS settings.
+            host: that is asked for.
+            until: of `time.monotonic`.
+
+        Raises:
+            PeerFailure: there is no handshake in time, or it fails.
+        """
+        try:
+            self._limit(until)
+            self._socket = secured = context.wrap_socket(self._socket, server_hostname=host)
+        except TimeoutError:
+            raise PeerFailure("the peer does not finish the TLS handshake", transient=True) from None
+        except (OSError, ValueError) as error:
+            raise PeerFailure(f"no TLS handshake: {_why(error)}", transient=True) from error
+        return read_certificate(secured.getpeercert(binary_form=True) or b"", secured.getpeercert())
+
     def send(self, data: bytes, until: float) -> None:
         """Send all of it.
 
@@ -105,7 +129,11 @@ class Wire:
         return True
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; over TLS say so first, and wait for nobody."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.settimeout(0)
+                self._socket.unwrap()
         self._socket.close()
 
     def _exactly(self, length: int, until: float) -> bytes:
@@ -137,4 +165,6 @@ class Wire:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return reason_of(error)
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -12,6 +12,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from dicomnode.tls.identity import Certificate
 from dicomnode.transport.dul import BoundedDUL, Store
 from dicomnode.transport.limits import Limits
 
@@ -59,6 +60,11 @@ class BoundedAssociation(Association):
         self.dimse.msg_queue = _WakingQueue(self._work.set)
         # The timers are the new upper layer's.
         self.acse_timeout, self.network_timeout = ae.acse_timeout, ae.network_timeout
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate of who asked, or None where they do not come over TLS."""
+        return self.dul.socket.certificate
 
     def kill(self) -> None:
         """End the association's thread."""

@@ -26,6 +26,7 @@ from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from dicomnode.tls.contexts import reason_of
 from dicomnode.transport.association import BoundedAssociation, Ended
 from dicomnode.transport.dul import Store
 from dicomnode.transport.faults import ProtocolFault
@@ -36,6 +37,9 @@ log = structlog.get_logger(__name__)
 
 ContextFor = Callable[[], ssl.SSLContext | None]
 """Returns the TLS settings of the next connection; None for plain TCP. Asked each time, so that they can change."""
+
+TurnedAway = Callable[[str, str], None]
+"""Is told of an address from which somebody could not prove who they are, and why."""
 
 REAP_S = 0.25  # seconds between two looks for what takes too long
 REPORT_S = 10.0  # seconds between two log lines about connections that were turned away: a flood must not fill the log
@@ -119,8 +123,12 @@ class BoundedRequestHandler(RequestHandler):
         connection.socket = secured  # from here on it is this one that must be cut
         try:
             secured.do_handshake()
+        except ssl.SSLEOFError:
+            raise ProtocolFault("it ended before the TLS handshake") from None
         except ssl.SSLError as error:
-            raise ProtocolFault(f"no TLS handshake: {error.reason or 'it was cut'}") from None
+            reason = f"no TLS handshake: {reason_of(error)}"
+            self.server.unproven(connection.address, reason)
+            raise ProtocolFault(reason) from None
         connection.cut_at = time.monotonic() + limits.request_s
 
     def _read_request(self, connection: Connection) -> bytes:
@@ -180,6 +188,7 @@ class BoundedServer(ThreadedAssociationServer):
         handlers: pynetdicom's events and what they call, C-STORE not among them.
         ended: is told of each association that is over.
         context_for: TLS settings of the next connection.
+        unproven: is told of each TLS handshake that failed.
 
     Raises:
         OSError: the port cannot be bound.
@@ -199,11 +208,13 @@ class BoundedServer(ThreadedAssociationServer):
         handlers: Sequence[EventHandlerType],
         ended: Ended,
         context_for: ContextFor = lambda: None,
+        unproven: TurnedAway = lambda _address, _reason: None,
     ) -> None:
         self.limits = limits
         self.store = store
         self.event_handlers = tuple((each[0], each[1]) for each in handlers)
         self.context_for = context_for
+        self.unproven = unproven
         self._ended = ended
         self._lock = threading.Lock()
         self._open: dict[socket.socket, Connection] = {}

@@ -14,6 +14,8 @@ import threading
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
+from dicomnode.tls.identity import Certificate, read_certificate
+
 
 def shut_down(connection: socket.socket) -> None:
     """End a connection so that every call which waits on it returns; another thread may be in one."""
@@ -61,6 +63,13 @@ class BoundedSocket(AssociationSocket):
         self._all_ears.register(self._bell, select.POLLIN)
         self._all_ears.register(connection, select.POLLIN)
         self.cut_at: float | None = None
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The peer's certificate, or None where it does not come over TLS."""
+        if not isinstance(self._connection, ssl.SSLSocket):
+            return None
+        return read_certificate(self._connection.getpeercert(binary_form=True) or b"", self._connection.getpeercert())
 
     def ring(self) -> None:
         """Let `wait` return; from any thread."""

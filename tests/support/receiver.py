@@ -68,7 +68,13 @@ def receiving_parts(folder: Path, rules: Sequence[Rule] = DEFAULT_RULES, **limit
 
 @contextmanager
 def running_receiver(
-    folder: Path, *, receiving: Receiving | None = None, rules: Sequence[Rule] = DEFAULT_RULES, **limits: float
+    folder: Path,
+    *,
+    receiving: Receiving | None = None,
+    rules: Sequence[Rule] = DEFAULT_RULES,
+    peers: Sequence[Peer] = (TPS, SCANNER, STRANGER),
+    secure: scp.SecurePort | None = None,
+    **limits: float,
 ) -> Iterator[RunningReceiver]:
     """Listen on a free loopback port."""
     node = Node(ae_title="DICOMNODE", host="127.0.0.1", port=0, data_dir=folder)
@@ -76,7 +82,7 @@ def running_receiver(
     with receiving_parts(folder, rules, **limits) as parts:
         visits = Visits(node.ae_title, told.append)
         receiver = scp.start(
-            node, receiving or Receiving(), (TPS, SCANNER, STRANGER), parts.intake, parts.feeding, visits=visits
+            node, receiving or Receiving(), peers, parts.intake, parts.feeding, visits=visits, secure=secure
         )
         try:
             yield RunningReceiver(parts.spool, parts.ledger, parts.feeding, parts.intake, receiver, visits, told)

@@ -18,15 +18,12 @@ from benchmarks.structure_sets.environments import make_all
 from benchmarks.structure_sets.independent import READERS, Reading, Scan, read_all, scan_of, wrong_voxels
 from benchmarks.structure_sets.known_faults import KNOWN_FAULTS, known_fault
 from segmentation.contours import CLINICAL, EXACT, Profile
-from segmentation.organ_mask import OrganMask
 from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.rtstruct_reader import read_structure_set
-from segmentation.structures import ORGANS
 from tests.support.dicom3tools import complaints
 from tests.support.structure_sets import (
-    EDGE_CASES,
     GEOMETRIES,
-    Geometry,
+    awkward_masks,
     ct_headers,
     grid_of,
     identity,
@@ -65,14 +62,6 @@ def write_scene(folder: Path, geometry: str, content: str, profile: Profile) -> 
     path.write_bytes(encode_structure_set(build_structure_set(organs, headers, grid, identity(), profile=profile)))
     masks = {name: organ.full() for name, organ in organs.items()}
     return Scene(geometry, content, profile.name, path, scan_of(folder / "ct", headers, grid), masks)
-
-
-def awkward_masks(geometry: Geometry) -> dict[str, OrganMask]:
-    """Return the nine masks that are hard to draw, as if they were organs."""
-    shape = (len(geometry.z), *geometry.shape)
-    return {
-        organ.name: OrganMask.from_full(draw(shape)) for organ, draw in zip(ORGANS, EDGE_CASES.values(), strict=False)
-    }
 
 
 CONTENTS = {"organs": organs_of, "awkward": awkward_masks}

@@ -16,6 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
 from segmentation.rtstruct import StructureSetIdentity
+from segmentation.structures import ORGANS
 
 ROOT = "1.2.826.0.1.3680043.8.498.77"
 TILT = math.radians(15)
@@ -31,6 +32,7 @@ class Geometry:
         spacing: between rows, between columns, mm.
         shape: rows, columns.
         z: where the slices lie, mm.
+        corner: x and y of the first slice's first pixel, mm.
         stacked: how the origin moves for each mm of z; (0, 0, 1) is along the table.
         patient_position: as the scanner says it.
     """
@@ -40,13 +42,14 @@ class Geometry:
     spacing: tuple[float, float] = (0.9765625, 0.9765625)
     shape: tuple[int, int] = (48, 48)
     z: tuple[float, ...] = field(default=tuple(-37.5 + 3.0 * k for k in range(14)))
+    corner: tuple[float, float] = (-24.5, -23.25)
     stacked: tuple[float, float, float] = (0.0, 0.0, 1.0)
     patient_position: str = "HFS"
 
     @property
     def origins(self) -> NDArray[np.float64]:
         """The centre of the first pixel of each slice, (slices, 3), patient mm, as the headers say it."""
-        return np.round(np.array([-24.5, -23.25, 0.0]) + np.outer(self.z, self.stacked), 4)
+        return np.round(np.array([*self.corner, 0.0]) + np.outer(self.z, self.stacked), 4)
 
 
 GEOMETRIES = {
@@ -217,4 +220,12 @@ def organs_of(geometry: Geometry) -> dict[str, OrganMask]:
         "Bone_Mandible": OrganMask.from_full(outer & ~inner),
         "Parotid_R": OrganMask.from_full(left | right),
         "Lens_L": OrganMask.from_full(lens, faint),
+    }
+
+
+def awkward_masks(geometry: Geometry) -> dict[str, OrganMask]:
+    """Return the nine masks that are hard to draw, as if they were organs."""
+    shape = (len(geometry.z), *geometry.shape)
+    return {
+        organ.name: OrganMask.from_full(draw(shape)) for organ, draw in zip(ORGANS, EDGE_CASES.values(), strict=False)
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.structure_sets.analytic import Part, accuracy_of, organ_of
 from segmentation.contours import CLINICAL, EXACT, MOST_POINTS, Profile, fill_contours, finer, keyhole, trace_organ
 from segmentation.organ_mask import OrganMask
+from segmentation.rasterise import fill_planes
 from tests.support.structure_sets import EDGE_CASES
 
 SQUARE = np.array([[0.5, 0.5], [0.5, 6.5], [6.5, 6.5], [6.5, 0.5]])
@@ -50,6 +51,23 @@ def test_any_mask_comes_back_by_even_odd_and_by_union(profile: Profile, mask: ND
         assert min(len(ring) for ring in rings) >= 3
         assert np.array_equal(fill_contours(rings, *mask.shape[1:]), mask[index])
         assert np.array_equal(union(rings, *mask.shape[1:]), mask[index])
+
+
+@PROFILES
+def test_six_thousand_random_masks_come_back_by_even_odd_and_by_union(profile: Profile) -> None:
+    """Not a pixel is wrong in either way of filling, from sparse to dense, and no ring has fewer than three points."""
+    random = np.random.default_rng(5)
+    masks = random.random((6000, 8, 9)) < np.linspace(0.02, 0.98, 6000)[:, None, None]
+    traced = trace_organ(OrganMask(masks.shape, (0, 0, 0), masks), profile)
+    rings = [ring for drawn in traced.values() for ring in drawn]
+    planes = [index for index, drawn in traced.items() for _ in drawn]
+    each = fill_planes(rings, range(len(rings)), (len(rings), 8, 9))
+    together = np.zeros_like(masks)
+    np.logical_or.at(together, planes, each)
+
+    assert min(map(len, rings)) >= 3
+    assert np.array_equal(fill_planes(rings, planes, masks.shape), masks)
+    assert np.array_equal(together, masks)
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,6 +5,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from segmentation.geometry import Grid
+from segmentation.lint import lint_structure_set
 from segmentation.rtstruct_reader import StructureSetMasks, read_structure_set
 from segmentation.rtstruct_summary import summarise
 
@@ -64,3 +65,27 @@ def test_an_approved_structure_set_says_so() -> None:
 
     assert (summary.approval_status, summary.is_signed, len(summary.rois)) == ("APPROVED", True, 10)
     assert [roi.name for roi in summary.rois if not roi.contours] == ["Areola"]
+
+
+def test_an_approved_structure_set_is_refused_where_its_slices_are_missing() -> None:
+    """Each ROI that was drawn says that its planes are not there; the empty one is no fault."""
+    masks, _ = read("approved_breast")
+    drawn = [roi for roi in masks.rois if roi.name != "Areola"]
+
+    assert masks.by_name.keys() <= {roi.name for roi in drawn}
+    assert all("off the nearest slice" in " ".join(roi.reasons) for roi in drawn)
+
+
+@pytest.mark.parametrize("folder", ["eclipse_aria_16.1_visible_human", "raystation_9.2_rando_head", "approved_breast"])
+def test_every_structure_set_is_listed_and_linted(folder: str) -> None:
+    """With its slices and without; each finding has its attribute and its source, and none tells who the patient is."""
+    structure_set, headers = loaded(folder)
+    (path,) = (each for each in (DATA / folder).rglob("*.dcm") if dcmread(each).Modality == "RTSTRUCT")
+
+    alone = lint_structure_set(path.read_bytes())
+    findings = lint_structure_set(path.read_bytes(), headers)
+
+    assert len(summarise(structure_set).rois) == len(structure_set.StructureSetROISequence)
+    assert {finding.rule for finding in alone} <= {finding.rule for finding in findings}
+    assert all(finding.path and finding.source and finding.text for finding in findings)
+    assert not any(str(structure_set.PatientID) in finding.text for finding in findings if structure_set.PatientID)

@@ -19,9 +19,9 @@ from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.rtstruct_check import verify_structure_set
 from segmentation.structures import BY_NAME, ORGANS
 from tests.support.structure_sets import (
-    EDGE_CASES,
     GEOMETRIES,
     Geometry,
+    awkward_masks,
     ct_headers,
     grid_of,
     identity,
@@ -66,12 +66,11 @@ def test_every_voxel_comes_back_in_every_geometry(geometry: Geometry, profile: P
     verify_structure_set(content, organs, ct_headers(geometry), grid_of(geometry))
 
 
+@ALL_GEOMETRIES
 @PROFILES
-@pytest.mark.parametrize("case", EDGE_CASES)
-@pytest.mark.parametrize("geometry", [GEOMETRIES["anisotropic"], GEOMETRIES["tilt"]], ids=["anisotropic", "tilt"])
-def test_every_voxel_of_an_awkward_mask_comes_back(case: str, geometry: Geometry, profile: Profile) -> None:
+def test_every_voxel_of_awkward_masks_comes_back(geometry: Geometry, profile: Profile) -> None:
     """Single voxels, diagonals, holes, rings in rings and noise survive the rounding to text."""
-    organs = {"Brainstem": OrganMask.from_full(EDGE_CASES[case]((len(geometry.z), *geometry.shape)))}
+    organs = awkward_masks(geometry)
     content, _ = written(organs, geometry, profile)
 
     verify_structure_set(content, organs, ct_headers(geometry), grid_of(geometry))
@@ -99,7 +98,7 @@ def test_any_mask_comes_back_in_any_geometry(
 @pytest.mark.slow
 @ALL_GEOMETRIES
 def test_six_thousand_random_slices_come_back(geometry: Geometry) -> None:
-    """Twelve organs of 64 slices in eight geometries, sparse to dense, with and without probabilities."""
+    """Twelve organs of 64 slices in nine geometries, sparse to dense, with and without probabilities."""
     random = np.random.default_rng(3)
     many = replace(geometry, shape=(9, 11), z=tuple(3.0 * k for k in range(64)))
     density = np.linspace(0.02, 0.98, 64)[:, None, None]

@@ -162,7 +162,7 @@ def accuracy_of(parts: Sequence[Part], contours: Mapping[int, Sequence[NDArray[n
     for index, rings in contours.items():
         outlines = outlines_of(parts, index)
         truth = np.concatenate([ellipse.outline() for ellipse, _ in outlines])
-        points, weights = _along(rings)
+        points, weights = along_rings(rings)
         there = KDTree(truth).query(points)[0] @ weights
         back = KDTree(points).query(truth)[0].mean() * weights.sum()
         area = abs(sum(_area_px(ring) for ring in rings))
@@ -170,7 +170,7 @@ def accuracy_of(parts: Sequence[Part], contours: Mapping[int, Sequence[NDArray[n
     return Accuracy(float(sums[0] / sums[1]), float(sums[2] / sums[3] - 1))
 
 
-def _along(rings: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def along_rings(rings: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return points on the rings' edges and the length that each stands for.
 
     A bridge to a hole, gone there and back, counts nothing.

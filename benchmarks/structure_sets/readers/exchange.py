@@ -26,8 +26,8 @@ def serve(
     """Do the jobs of the file that is the first argument, one after the other.
 
     A job to read has `structure_set`, `ct` and `out`: an archive with the masks, the slices' UIDs in order, and
-    seconds for the CT and for the masks. A job to write has `masks`, `ct` and `out`: the structure set; beside it
-    an archive with the seconds. What goes wrong is in the archive as `error`.
+    seconds of processor time for the CT and for the masks. A job to write has `masks`, `ct` and `out`: the structure
+    set; beside it an archive with the seconds. What goes wrong is in the archive as `error`.
 
     Args:
         load: a folder of CT to whatever `read` and `write` want of it.
@@ -38,19 +38,19 @@ def serve(
     for job in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         out = Path(job["out"])
         try:
-            begun = time.perf_counter()
+            begun = time.process_time()
             state = load(Path(job["ct"]))
-            loaded = time.perf_counter()
+            loaded = time.process_time()
             content = {}
             if write is not None and "masks" in job:
                 with np.load(job["masks"]) as archive:
                     given = dict(archive)
-                worked = time.perf_counter()
+                worked = time.process_time()
                 write(given, state, out)
-                seconds = [loaded - begun, time.perf_counter() - worked]
+                seconds = [loaded - begun, time.process_time() - worked]
             else:
                 masks = read(Path(job["structure_set"]), state)
-                seconds = [loaded - begun, time.perf_counter() - loaded]
+                seconds = [loaded - begun, time.process_time() - loaded]
                 content = {f"mask {name}": np.asarray(mask) > 0 for name, mask in masks.items()}
                 content["uids"] = np.array(list(uids(state)))
             np.savez(out.with_suffix(".npz"), seconds=np.array(seconds), **content)

@@ -33,6 +33,7 @@ from dicomnode.node import Books, certificate_files, key_file, open_intake, repo
 from dicomnode.notify import notify, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
+from dicomnode.registrar import Registrar
 from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
 from dicomnode.scp import Receiver, SecurePort
 from dicomnode.scu import SendOutcome
@@ -48,7 +49,9 @@ log = structlog.get_logger(__name__)
 TURN_S = 0.5  # between two looks at what went quiet; adds at most so much to the quiet time
 RECONCILE_EVERY = timedelta(seconds=30)
 LOCK_ATTEMPTS, LOCK_WAIT_S = 5, 0.1
-DRAIN_S = 60.0  # for associations and work that are under way when the daemon is told to stop
+DRAIN_S = 60.0  # for work that is under way when the daemon is told to stop
+ADOPTION_S = 600.0  # for the rows of files that have none
+ASSOCIATIONS_S = 3.0  # of these for associations: what is not acknowledged then is sent again by its peer
 
 
 def hold_data_folder(data_dir: Path) -> TextIO:
@@ -87,7 +90,7 @@ class Daemon:
 
     Args:
         configuration: of the node.
-        drain_s: how long running associations and work may take to end when it stops.
+        drain_s: how long running work may take to end when it stops.
 
     Raises:
         NodeError: if it cannot start, in the operator's words.
@@ -114,13 +117,14 @@ class Daemon:
         for remark in self._books.examiner.structures.remarks():
             log.warning("a ROI name is the site's own", remark=remark)
         self._feeding = Feeding()
+        self._registrar = Registrar(self._books.ledger)
         self._pixels = PixelDecoder()
         self._contourer = build_contourer(configuration)
         self._jobs = self._build_jobs()
         self._watch = Watch(
             self._books.ledger,
             self._books.examiner,
-            is_fed=self._feeding.is_fed,
+            is_fed=lambda uid: self._feeding.is_fed(uid) or self._registrar.has_waiting(uid),
             is_under_way=self._books.queue.is_under_way,
             quiet=timedelta(seconds=configuration.receiving.quiet_s),
             pseudonyms=self._books.pseudonyms,
@@ -190,9 +194,11 @@ class Daemon:
             NodeError: if the port cannot be bound.
         """
         configuration, receiving = self._configuration, self._configuration.receiving
-        spool, intake = open_intake(configuration, self._books.ledger, self._feeding, self._pixels.digest)
+        spool, intake = open_intake(configuration, self._registrar, self._feeding, self._pixels.digest)
         Trash(configuration.node.data_dir).settle(self._books.ledger.known_paths())
         adopt(spool, self._books.ledger, intake)
+        if not self._registrar.settle(ADOPTION_S):
+            raise LedgerUnavailable("the rows of files that were found cannot be written")
         self._engine.start()
         tls, secure = configuration.tls, None
         if self._certificates is not None:
@@ -247,7 +253,8 @@ class Daemon:
         deadline = time.monotonic() + self._drain_s
         self._schedule.stop()
         if self._receiver is not None:
-            self._receiver.stop(grace_s=self._drain_s / 2)
+            self._receiver.stop(grace_s=min(ASSOCIATIONS_S, self._drain_s / 2))
+        self._registrar.close()
         # What is interrupted is not lost: the engine takes it up where it was.
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 
@@ -17,9 +18,8 @@ from dicomnode.dimse import ACCEPTED, RIGHT_TO_SEND
 from dicomnode.errors import ClassNotSupported, ConflictingContent, NotAuthorised, NotUnderstood
 from dicomnode.feeding import Feeding
 from dicomnode.instance_file import InstanceFile, parse_file
-from dicomnode.ledger import Ledger
 from dicomnode.peers import Peer
-from dicomnode.records import ReceivedInstance
+from dicomnode.records import ReceivedInstance, StructureSetSummary
 from dicomnode.routing import RT_STRUCTURE_SET_STORAGE, Decision, InstanceFacts, Rule, decide, wanted_attributes
 from dicomnode.spool import MIB, Spool
 
@@ -29,6 +29,28 @@ IsSame = Callable[[InstanceFile, InstanceFile], bool]
 """Whether two files hold the same instance although their bytes differ."""
 
 _LOCKS = 64  # two associations that send the same instance at once must take turns; different ones hardly ever meet
+
+
+class Rows(Protocol):
+    """Where the rows go: the ledger itself, or the registrar before it, which writes them in groups."""
+
+    def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
+        """Return the instance of this UID, if there is one."""
+
+    def note_instance(self, instance: ReceivedInstance) -> None:
+        """Remember a new instance."""
+
+    def note_structure_set(self, instance: ReceivedInstance, summary: StructureSetSummary) -> None:
+        """Remember an RT Structure Set that came in."""
+
+    def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
+        """Remember that the same instance came again."""
+
+    def note_conflict(self, instance: ReceivedInstance) -> int:
+        """Remember an instance that is kept apart; return the number of the conflict."""
+
+    def raise_alarm(self, kind: str, text: str, about: str = "") -> None:
+        """Tell the operator."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +84,7 @@ class Intake:
     def __init__(
         self,
         spool: Spool,
-        ledger: Ledger,
+        ledger: Rows,
         rules: Sequence[Rule],
         feeding: Feeding,
         is_same: IsSame,
@@ -130,6 +152,7 @@ class Intake:
         instance = self.identify(file)
         if self._spool.path_of(instance.series_instance_uid, file.sop_instance_uid) != path:
             raise NotUnderstood("the file's name is not its instance's")
+        self._spool.sync(path)  # whoever wrote it may have died before that
         return self._note(file, instance, path, len(content))
 
     def _known(self, file: InstanceFile, instance: Instance) -> ReceivedInstance | None:

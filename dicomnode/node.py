@@ -17,7 +17,7 @@ from dicomnode.disk import Watermarks
 from dicomnode.errors import ConfigurationError, LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
 from dicomnode.feeding import Feeding
-from dicomnode.intake import Intake
+from dicomnode.intake import Intake, Rows
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
 from dicomnode.outgoing.requestor import Timeouts, TlsSettings
@@ -94,12 +94,12 @@ def repository_of(audit: Audit) -> Repository | None:
     )
 
 
-def open_intake(configuration: Configuration, ledger: Ledger, feeding: Feeding, decode: Decode) -> tuple[Spool, Intake]:
+def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, decode: Decode) -> tuple[Spool, Intake]:
     """Return what takes instances into the data folder, and the spool under it.
 
     Args:
         configuration: of the node.
-        ledger: where the rows go.
+        rows: where the rows go: the ledger, or the registrar before it.
         feeding: is told which association feeds which series.
         decode: digests the pixels of a compressed frame.
     """
@@ -111,7 +111,7 @@ def open_intake(configuration: Configuration, ledger: Ledger, feeding: Feeding, 
     )
     same = partial(is_same, decode=decode)
     limit = receiving.message_limit_mib
-    return spool, Intake(spool, ledger, configuration.rules, feeding, same, message_limit_mib=limit)
+    return spool, Intake(spool, rows, configuration.rules, feeding, same, message_limit_mib=limit)
 
 
 @dataclass(frozen=True)

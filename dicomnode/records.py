@@ -54,6 +54,19 @@ class ReceivedInstance:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """An instance that came again, the same.
+
+    Args:
+        sop_instance_uid: of the instance.
+        received: UTC.
+    """
+
+    sop_instance_uid: str
+    received: datetime
+
+
+@dataclass(frozen=True)
 class StructureSetSummary:
     """What an RT Structure Set that came in says of itself."""
 
@@ -61,6 +74,19 @@ class StructureSetSummary:
     approval_status: str
     roi_count: int
     referenced_series_uid: str
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """An instance that came for the first time.
+
+    Args:
+        instance: what is known of it.
+        summary: what it says of itself, where it is a structure set.
+    """
+
+    instance: ReceivedInstance
+    summary: StructureSetSummary | None = None
 
 
 @dataclass(frozen=True)

@@ -81,14 +81,37 @@ class Spool:
         part = self.data_dir / "incoming" / f"{uuid4().hex}.part"
         try:
             make_directory(target.parent)
-            size = write_part(part, file_head(instance), instance.data)
-            rename(part, target)
+            descriptor, size = write_part(part, file_head(instance), instance.data)
+            try:
+                # First the name: the sync of the file then takes the name to the disk with it, and that of the
+                # directory finds nothing left to do. A torn file under its name was promised to nobody (`adoption`).
+                rename(part, target)
+                sync_file(descriptor)
+            finally:
+                os.close(descriptor)
             sync_directory(target.parent)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            for remnant in (part, target):
+                with contextlib.suppress(OSError):
+                    remnant.unlink(missing_ok=True)
             raise SpoolFull(f"the disk refuses to write: {error.strerror}") from error
         return size
+
+    def sync(self, path: str) -> None:
+        """Take a file that is there to the disk, and its name.
+
+        Raises:
+            SpoolFull: the disk refuses.
+        """
+        try:
+            descriptor = os.open(self.data_dir / path, os.O_RDONLY)
+            try:
+                sync_file(descriptor)
+            finally:
+                os.close(descriptor)
+            sync_directory((self.data_dir / path).parent)
+        except OSError as error:
+            raise SpoolFull(f"the disk refuses to sync: {error.strerror}") from error
 
     def put_in_place(self, kept_apart: str, path: str) -> None:
         """Let a file that was kept apart take the place of the one that it disagrees with.
@@ -139,8 +162,8 @@ def make_directory(directory: Path) -> None:
     sync_directory(directory.parent)
 
 
-def write_part(part: Path, head: bytes, data: bytes | memoryview) -> int:
-    """Write a new file, mode 0600, and sync it; return its size in bytes."""
+def write_part(part: Path, head: bytes, data: bytes | memoryview) -> tuple[int, int]:
+    """Write a new file, mode 0600; return its open descriptor and its size in bytes."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         pending = [memoryview(head), memoryview(data)]
@@ -150,15 +173,15 @@ def write_part(part: Path, head: bytes, data: bytes | memoryview) -> int:
                 written -= len(pending.pop(0))
             if pending:
                 pending[0] = pending[0][written:]
-        sync_file(descriptor)
-    finally:
+    except OSError:
         os.close(descriptor)
-    return len(head) + len(data)
+        raise
+    return descriptor, len(head) + len(data)
 
 
 def sync_file(descriptor: int) -> None:
-    """Wait until the file is on the disk."""
-    os.fsync(descriptor)
+    """Wait until the content of a file is on the disk, and how long it is."""
+    os.fdatasync(descriptor)
 
 
 def rename(part: Path, target: Path) -> None:

@@ -1,14 +1,18 @@
 """What arrived: instances, the series that they open, and structure sets that came in."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from dicomnode.chapters.page import Page, record_of
-from dicomnode.records import ReceivedInstance, StructureSetRecord, StructureSetSummary
+from dicomnode.records import Arrived, ReceivedInstance, Repeated, StructureSetRecord, StructureSetSummary
 from dicomnode.series import State, advance
 from dicomnode.tables import conflicts, instances, results, series, structure_sets
+
+# Built once: it is asked for every instance that comes.
+_BY_UID = sa.select(instances).where(instances.c.sop_instance_uid == sa.bindparam("wanted"))
 
 
 class Arrivals(Page):
@@ -17,35 +21,62 @@ class Arrivals(Page):
     def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
         """Return the instance of this UID, if there is one."""
         with self._begin() as connection:
-            row = (
-                connection.execute(sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid))
-                .mappings()
-                .first()
-            )
+            row = connection.execute(_BY_UID, {"wanted": sop_instance_uid}).mappings().first()
         return record_of(ReceivedInstance, row) if row else None
 
     def note_instance(self, instance: ReceivedInstance) -> None:
         """Remember a new instance; one that is to be contoured opens its series, or opens it again."""
-        with self._begin() as connection:
-            connection.execute(sa.insert(instances).values(**asdict(instance), last_received=instance.received))
-            if instance.action == "contour":
-                self._receive(connection, instance)
+        self.note_arrivals([Arrived(instance)])
+
+    def note_structure_set(self, instance: ReceivedInstance, summary: StructureSetSummary) -> None:
+        """Remember an RT Structure Set that came in."""
+        self.note_arrivals([Arrived(instance, summary)])
 
     def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
         """Remember that the same instance came again: a series that is sent again whole is delivered again."""
+        self.note_arrivals([Repeated(sop_instance_uid, received)])
+
+    def note_arrivals(self, arrivals: Sequence[Arrived | Repeated]) -> None:
+        """Remember what came, in its order and in one transaction."""
+        new = [one for one in arrivals if isinstance(one, Arrived)]
         with self._begin() as connection:
-            row = (
+            if new:
+                self._insert(connection, new)
+            for one in arrivals:
+                if isinstance(one, Repeated):
+                    self._repeat(connection, one)
+
+    def _insert(self, connection: sa.Connection, new: Sequence[Arrived]) -> None:
+        rows = [{**vars(one.instance), "last_received": one.instance.received} for one in new]
+        connection.execute(sa.insert(instances), rows)
+        for one in new:
+            if one.summary is not None:
                 connection.execute(
-                    sa.update(instances)
-                    .where(instances.c.sop_instance_uid == sop_instance_uid)
-                    .values(last_received=received)
-                    .returning(*instances.c)
+                    sa.insert(structure_sets).values(
+                        sop_instance_uid=one.instance.sop_instance_uid, **asdict(one.summary)
+                    )
                 )
-                .mappings()
-                .first()
+        to_contour = [one.instance for one in new if one.instance.action == "contour" and one.summary is None]
+        first = {one.series_instance_uid: one for one in reversed(to_contour)}
+        last = {one.series_instance_uid: one for one in to_contour}
+        for uid, instance in first.items():
+            self._receive(connection, instance)
+            if last[uid] is not instance:
+                self._receive(connection, last[uid])
+
+    def _repeat(self, connection: sa.Connection, repeated: Repeated) -> None:
+        row = (
+            connection.execute(
+                sa.update(instances)
+                .where(instances.c.sop_instance_uid == repeated.sop_instance_uid)
+                .values(last_received=repeated.received)
+                .returning(*instances.c)
             )
-            if row is not None and row["action"] == "contour":
-                self._receive(connection, replace(record_of(ReceivedInstance, row), received=received))
+            .mappings()
+            .first()
+        )
+        if row is not None and row["action"] == "contour":
+            self._receive(connection, replace(record_of(ReceivedInstance, row), received=repeated.received))
 
     def _receive(self, connection: sa.Connection, instance: ReceivedInstance) -> None:
         known = connection.execute(
@@ -82,14 +113,6 @@ class Arrivals(Page):
                 called_ae_title=instance.called_ae_title,
             )
         )
-
-    def note_structure_set(self, instance: ReceivedInstance, summary: StructureSetSummary) -> None:
-        """Remember an RT Structure Set that came in."""
-        with self._begin() as connection:
-            connection.execute(sa.insert(instances).values(**asdict(instance), last_received=instance.received))
-            connection.execute(
-                sa.insert(structure_sets).values(sop_instance_uid=instance.sop_instance_uid, **asdict(summary))
-            )
 
     def structure_sets(self) -> list[StructureSetRecord]:
         """Return the RT Structure Sets that came in, newest first; `ours` are those that this node wrote."""

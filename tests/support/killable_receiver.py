@@ -11,12 +11,12 @@ from functools import wraps
 from itertools import count
 from typing import Any, NoReturn
 
-from pynetdicom.transport import AssociationSocket
-
 from dicomnode import spool
 from dicomnode.cli import main
 from dicomnode.intake import Intake
 from dicomnode.ledger import Ledger
+from dicomnode.registrar import Registrar
+from dicomnode.transport.socket import BoundedSocket
 
 STEPS = ("arrived", "half written", "written", "synced", "renamed", "directory synced", "noted", "answered")
 STEP, AFTER = os.environ.get("KILL_AT", ""), int(os.environ.get("KILL_AFTER", "0"))
@@ -81,9 +81,9 @@ ARM: dict[str, Callable[[], None]] = {
     "written": lambda: die_before(spool, "sync_file"),
     "synced": lambda: die_after(spool, "sync_file"),
     "renamed": lambda: die_after(spool, "rename"),
-    "directory synced": lambda: die_before(Ledger, "note_instance"),
-    "noted": lambda: die_after(Ledger, "note_instance"),
-    "answered": lambda: die_after(AssociationSocket, "send"),  # the first ones answer requests for associations
+    "directory synced": lambda: die_before(Registrar, "note_instance"),
+    "noted": lambda: die_after(Ledger, "note_arrivals"),  # a group of rows
+    "answered": lambda: die_after(BoundedSocket, "send"),  # the first ones answer requests for associations
 }
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ PS3.5 chapter 7 and A.4, little endian only. The walk reads no value and allocat
 length, so that it can be the first to touch what a stranger sent.
 """
 
-from dataclasses import dataclass
 from struct import Struct, error
+from typing import NamedTuple
 
 from dicomnode.errors import NotUnderstood
 
@@ -24,9 +24,8 @@ _TAG_VR_LENGTH = Struct("<HH2sH")
 _LENGTH = Struct("<I")
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A data element and where it lies.
+class Element(NamedTuple):
+    """A data element and where it lies; a tuple, as some hundred are made for each instance that comes.
 
     Args:
         tag: group << 16 | element.

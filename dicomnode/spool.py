@@ -106,7 +106,7 @@ class Spool:
         try:
             descriptor = os.open(self.data_dir / path, os.O_RDONLY)
             try:
-                sync_file(descriptor)
+                os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             sync_directory((self.data_dir / path).parent)

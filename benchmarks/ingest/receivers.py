@@ -1,4 +1,4 @@
-"""Who receives: the node with everything on, and its peers as their makers ship them but for the stall in dcmtk's socket."""
+"""Who receives: the node with everything on, and its peers as their makers ship them, without dcmtk's stall."""
 
 import json
 import os
@@ -71,12 +71,12 @@ Command = Callable[[Path, int], Sequence[str]]
 
 
 def storescp(*options: str) -> Command:
-    """dcmtk's."""
+    """Return that of dcmtk's program."""
     return lambda folder, port: [program("storescp") or "", *options, "-od", str(folder), str(port)]
 
 
 def orthanc(**settings: object) -> Command:
-    """Orthanc, with its SQLite index."""
+    """Return that of Orthanc, with its SQLite index."""
 
     def command(folder: Path, port: int) -> Sequence[str]:
         configuration = folder.parent / f"{folder.name}.json"
@@ -96,7 +96,7 @@ def orthanc(**settings: object) -> Command:
 
 
 def node(*program: str) -> Command:
-    """The node: its ledger, audit, metrics and log as they are; the series never goes quiet, so nothing is contoured."""
+    """Return the node's, everything on; a series never goes quiet, so that nothing is contoured."""
 
     def command(folder: Path, port: int) -> Sequence[str]:
         configuration = folder.parent / f"{folder.name}.toml"
@@ -111,7 +111,7 @@ def node(*program: str) -> Command:
 
 
 def tutorial() -> Command:
-    """pynetdicom as its tutorial shows it."""
+    """Return that of pynetdicom as its tutorial shows it."""
     return lambda folder, port: [sys.executable, str(HERE / "tutorial.py"), str(folder), str(port)]
 
 

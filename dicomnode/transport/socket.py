@@ -16,6 +16,8 @@ from pynetdicom.transport import AssociationSocket
 
 from dicomnode.tls.identity import Certificate, read_certificate
 
+_HEADER = 6  # bytes of the header of a PDU or of a value, which come with what follows them
+
 
 def shut_down(connection: socket.socket) -> None:
     """End a connection so that every call which waits on it returns; another thread may be in one."""
@@ -34,9 +36,10 @@ def receive_into(connection: socket.socket, view: memoryview) -> None:
     # Blocking with MSG_WAITALL: one system call for a fragment, and the interpreter's lock is taken back once.
     flags = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_WAITALL
     while view:
-        # The kernel falls back to delayed acknowledgements by itself. A sender that keeps Nagle's algorithm, as dcmtk
-        # does by default, would then wait 40 ms for each instance.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if len(view) > _HEADER:
+            # The kernel falls back to delayed acknowledgements by itself. A sender that keeps Nagle's algorithm, as
+            # dcmtk does by default, would then wait 40 ms for each instance.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         count = connection.recv_into(view, 0, flags)
         if count == 0:
             raise ConnectionResetError("the connection ended")

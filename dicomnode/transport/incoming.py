@@ -1,5 +1,7 @@
 """A DIMSE message while it arrives, in one buffer that the association uses again and again."""
 
+import mmap
+
 from dicomnode.transport.command_set import COMMAND, LAST, Command, parse_command
 from dicomnode.transport.faults import ProtocolFault
 from dicomnode.transport.limits import Limits
@@ -17,7 +19,7 @@ class Incoming:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = bytearray()
+        self._buffer: mmap.mmap | None = None
         self._fragments = bytearray()
         self.context_id = 0
         self.command: Command | None = None
@@ -42,7 +44,9 @@ class Incoming:
     @property
     def data(self) -> memoryview:
         """The data set, in the buffer: whoever keeps it must copy it, the next message overwrites it."""
-        return memoryview(self._buffer)[: 0 if self.is_too_long else self.received]
+        if self._buffer is None or self.is_too_long:
+            return memoryview(b"")
+        return memoryview(self._buffer)[: self.received]
 
     def room(self, context_id: int, control: int, size: int, now: float) -> memoryview:
         """Return where a fragment is to be received.
@@ -77,8 +81,8 @@ class Incoming:
         """Make ready for the next message; a large buffer is given back."""
         self.context_id, self.command, self.received = 0, None, 0
         self._fragments = bytearray()
-        if len(self._buffer) > KEPT:
-            self._buffer = bytearray()
+        if self._buffer is not None and len(self._buffer) > KEPT:
+            self._buffer = None
 
     def _room_for_command(self, size: int) -> memoryview:
         begin = len(self._fragments)
@@ -93,6 +97,14 @@ class Incoming:
             raise ProtocolFault("a data set is too long by far")
         if self.is_too_long:
             begin = 0  # read over what is there: the answer is a refusal
-        while len(self._buffer) < begin + size:
-            self._buffer.extend(bytes(STEP))
-        return memoryview(self._buffer)[begin : begin + size]
+        end = begin + size
+        if self._buffer is None:
+            # Pages of its own and not the heap's: the heap keeps for itself what many threads have given back.
+            self._buffer = mmap.mmap(-1, _in_steps(end), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        elif len(self._buffer) < end:
+            self._buffer.resize(_in_steps(end))
+        return memoryview(self._buffer)[begin:end]
+
+
+def _in_steps(size: int) -> int:
+    return -(-size // STEP) * STEP or STEP

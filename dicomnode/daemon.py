@@ -1,6 +1,7 @@
 """The life of the node: put together, started, watched, drained and stopped."""
 
 import fcntl
+import gc
 import os
 import signal
 import threading
@@ -217,6 +218,8 @@ class Daemon:
         self._tell_audit(Kind.APPLICATION_START)
         if self._forwarder is not None:
             self._forwarder.start()
+        gc.collect()
+        gc.freeze()  # what is here stays: the collector, which finds associations that are over, need not look at it
         ports = {"port": self._receiver.port, "tls_port": self._receiver.tls_port}
         log.info("the node is ready", ae_title=configuration.node.ae_title, **ports)
         notify("READY=1")

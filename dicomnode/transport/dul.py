@@ -119,6 +119,7 @@ class BoundedDUL(DULServiceProvider):
             self.assoc._dul_ready.set()  # noqa: SLF001
             self.assoc.dimse.msg_queue.put((None, None))  # by which pynetdicom's own wakes the association's thread
             self.socket.dispose()
+            self._incoming = Incoming(self._limits)  # the buffer must not wait for the collector of circles
 
     def _turn(self) -> None:
         """Put one event into the queue: of a timer, of the local user or of the peer."""

@@ -43,7 +43,7 @@ TurnedAway = Callable[[str, str], None]
 
 REAP_S = 0.25  # seconds between two looks for what takes too long
 REPORT_S = 10.0  # seconds between two log lines about connections that were turned away: a flood must not fill the log
-COLLECT_EVERY = 64  # associations; their objects refer to each other, so that only the collector finds them
+COLLECT_EVERY = 16  # associations; their objects refer to each other, so that only the collector finds them
 _HEAD = Struct(">BxI")
 _A_ASSOCIATE_RQ, _A_ABORT = 0x01, 0x07
 _SHORTEST_REQUEST = 68  # bytes after the header, PS3.8 Table 9-11

@@ -15,7 +15,6 @@ from dicomnode import spool
 from dicomnode.cli import main
 from dicomnode.intake import Intake
 from dicomnode.ledger import Ledger
-from dicomnode.registrar import Registrar
 from dicomnode.transport.socket import BoundedSocket
 
 STEPS = ("arrived", "half written", "written", "synced", "renamed", "directory synced", "noted", "answered")
@@ -81,7 +80,7 @@ ARM: dict[str, Callable[[], None]] = {
     "written": lambda: die_before(spool, "sync_file"),
     "synced": lambda: die_after(spool, "sync_file"),
     "renamed": lambda: die_after(spool, "rename"),
-    "directory synced": lambda: die_before(Registrar, "note_instance"),
+    "directory synced": lambda: die_after(spool.Spool, "keep"),
     "noted": lambda: die_after(Ledger, "note_arrivals"),  # a group of rows
     "answered": lambda: die_after(BoundedSocket, "send"),  # the first ones answer requests for associations
 }

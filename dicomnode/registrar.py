@@ -127,10 +127,11 @@ class Registrar:
             self._ledger.note_arrivals(rows)
         except LedgerUnavailable:
             raise
-        except Exception:
+        except Exception as error:
             # A row that we did not think of must not keep all others out; its file gets it at the next start.
             if len(rows) == 1:
-                log.exception("a row could not be written")
+                # Without its traceback, which has the values.
+                log.error("a row could not be written", error=type(error).__name__)  # noqa: TRY400
                 return
             for row in rows:
                 self._write([row])

@@ -64,6 +64,8 @@ def parse_command(encoded: bytes | bytearray) -> Command:
             values[number] = bytes(encoded[position - length : position])
     except error:
         values = {}
+    if position > len(encoded):
+        values = {}
     data_set_type = _number(values, DATA_SET_TYPE)
     return Command(
         _number(values, FIELD) or 0,

@@ -127,7 +127,7 @@ class Registrar:
             self._ledger.note_arrivals(rows)
         except LedgerUnavailable:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (see below)
             # A row that we did not think of must not keep all others out; its file gets it at the next start.
             if len(rows) == 1:
                 # Without its traceback, which has the values.

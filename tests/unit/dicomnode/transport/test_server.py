@@ -1,22 +1,16 @@
 """A listening receiver, and connections that do not behave."""
 
-import shutil
 import socket
-import ssl
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dicomnode import scp
-from dicomnode.audit.message import Event
-from dicomnode.config import Node, Receiving
-from dicomnode.visits import Visits
+from dicomnode.config import Receiving
 from tests.support.instances import ct_instance, encode
-from tests.support.receiver import SCANNER, TPS, RunningReceiver, receiving_parts, running_receiver
+from tests.support.receiver import RunningReceiver, running_receiver
 from tests.support.wire import (
     ABORT,
     ASSOCIATE_AC,
@@ -154,44 +148,6 @@ def test_a_context_without_transfer_syntax_leaves_no_thread(node: RunningReceive
         stranger.socket.settimeout(5.0)
 
         assert stranger.is_cut_within(5.0)
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_a_silent_tls_client_stops_nobody(tmp_path: Path) -> None:
-    """The handshake is made on the connection's own thread: others are served meanwhile."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files],
-        check=True,
-        capture_output=True,
-    )
-    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
-    ours.load_cert_chain(certificate, key)
-    said: list[Event] = []
-    folder = Node(ae_title="DICOMNODE", host="127.0.0.1", port=0, data_dir=tmp_path)
-    with receiving_parts(tmp_path) as parts:
-        receiver = scp.start(
-            *(folder, IMPATIENT, (TPS, SCANNER), parts.intake, parts.feeding),
-            visits=Visits("DICOMNODE", said.append),
-            context_for=lambda: ours,
-        )
-        try:
-            with (
-                socket.create_connection(("127.0.0.1", receiver.port)),
-                socket.create_connection(("127.0.0.1", receiver.port)) as plain,
-            ):
-                plain.settimeout(20.0)
-                peer = Wire(theirs.wrap_socket(plain, server_hostname="127.0.0.1"))
-                answers = [peer.ask()[0], peer.store(UID, DATA), peer.echo()]
-                peer.release()
-                peer.socket.close()
-        finally:
-            receiver.stop(grace_s=1.0)
-
-        assert answers == [ASSOCIATE_AC, 0x0000, 0x0000]
-        assert len(list(parts.spool.paths())) == 1
 
 
 def test_the_answer_says_what_was_asked(peer: Wire) -> None:

@@ -25,8 +25,13 @@ def need(*programs: str) -> None:
     """Skip without these programs, except in CI, where every peer must be there."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"not installed: {', '.join(missing)}")
+        absent(", ".join(missing))
+
+
+def absent(what: str) -> None:
+    """Skip for want of something, except in CI, where it must be there."""
+    stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    stop(f"not installed: {what}")
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,13 @@ class Storescp:
 
 
 @contextmanager
-def storescp(folder: Path, ae_title: str = "TPS") -> Iterator[Storescp]:
+def storescp(folder: Path, ae_title: str = "TPS", *options: str) -> Iterator[Storescp]:
     """Run dcmtk's storescp."""
     folder.mkdir(parents=True)
     peer = tps(free_port(), ae_title)
-    with _process(["storescp", "-od", str(folder), "-aet", ae_title, str(peer.port)], folder.parent / "storescp.log"):
-        wait_until(lambda: _listens(peer.port), START_S, lambda: "storescp does not listen")
+    command = ["storescp", *options, "-od", str(folder), "-aet", ae_title, str(peer.port)]
+    with process(command, folder.parent / "storescp.log"):
+        wait_until(lambda: listens(peer.port), START_S, lambda: "storescp does not listen")
         yield Storescp(peer, folder)
 
 
@@ -62,9 +68,14 @@ class Orthanc:
         """Return the JSON that the REST interface answers with."""
         return json.loads(self.read(path))
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes that the REST interface answers with."""
-        with _OPENER.open(f"http://{LOOPBACK}:{self.http_port}{path}", timeout=20) as answer:
+    def read(self, path: str, *, method: str = "GET", body: bytes | None = None) -> bytes:
+        """Return the bytes that the REST interface answers with.
+
+        Raises:
+            urllib.error.HTTPError: it says no.
+        """
+        url = f"http://{LOOPBACK}:{self.http_port}{path}"
+        with _OPENER.open(urllib.request.Request(url, body, method=method), timeout=60) as answer:
             content: bytes = answer.read()
         return content
 
@@ -95,8 +106,8 @@ def orthanc(folder: Path, node_port: int, ae_title: str = "ORTHANC") -> Iterator
         "DicomModalities": {"node": [AE_TITLE, LOOPBACK, node_port]},
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    with _process(["Orthanc", str(folder / "orthanc.json")], folder / "orthanc.log"):
-        wait_until(lambda: _listens(peer.port) and _listens(http_port), START_S, (folder / "orthanc.log").read_text)
+    with process(["Orthanc", str(folder / "orthanc.json")], folder / "orthanc.log"):
+        wait_until(lambda: listens(peer.port) and listens(http_port), START_S, (folder / "orthanc.log").read_text)
         yield Orthanc(peer, http_port)
 
 
@@ -110,22 +121,24 @@ def dcmqrscp(folder: Path, node_port: int, ae_title: str = "ARCHIVE") -> Iterato
         f"HostTable BEGIN\nnode = ({AE_TITLE}, {LOOPBACK}, {node_port})\nHostTable END\n"
         f"AETable BEGIN\n{ae_title} {folder / 'archive'} RW (100, 1024mb) ANY\nAETable END\n"
     )
-    with _process(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg")], folder / "dcmqrscp.log"):
-        wait_until(lambda: _listens(peer.port), START_S, (folder / "dcmqrscp.log").read_text)
+    with process(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg")], folder / "dcmqrscp.log"):
+        wait_until(lambda: listens(peer.port), START_S, (folder / "dcmqrscp.log").read_text)
         yield peer
 
 
 @contextmanager
-def _process(command: list[str], log: Path) -> Iterator[None]:
+def process(command: list[str], log: Path) -> Iterator[None]:
+    """Run a program for as long as the block lasts."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        running = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        running.terminate()
+        running.wait(timeout=30)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of the loopback address."""
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0

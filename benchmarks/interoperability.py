@@ -1,0 +1,68 @@
+"""Which implementations that no one here wrote understand the node, and it them: all tried for real on loopback.
+
+    python -m benchmarks.interoperability [--only DCMTK ...] [--write docs/conformance.md]
+
+Runs a node and each implementation, asks every question of `tests/support/foreign/encounter.py`, and prints the table;
+with `--write` it stands in the document, between the two comments that mark its place. Ends with 1 if anything failed.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.foreign.encounter import IMPLEMENTATIONS, QUESTIONS, Meeting, Outcome, meetings
+from tests.support.tiny import write_tiny_bundle
+
+BEGIN, END = "<!-- interoperability: begin -->", "<!-- interoperability: end -->"
+# pynetdicom installs programs of the same names beside the interpreter: those of dcmtk are meant.
+OWN = Path(sys.executable).parent
+
+
+def run(meeting: Meeting) -> dict[str, Outcome]:
+    """Ask one implementation every question."""
+    outcomes = {}
+    for name, question in QUESTIONS.items():
+        outcomes[name] = outcome = question(meeting)
+        print(f"{meeting.foreign.version}: {name}: {outcome.words}", file=sys.stderr)
+        if not outcome.ok:
+            print(outcome.heard[-2000:], file=sys.stderr)
+    return outcomes
+
+
+def table(found: Mapping[str, Mapping[str, Outcome]]) -> str:
+    """Return the Markdown of what came out: a column for each implementation, a row for each question."""
+    rows = [("", *found), *((name, *(outcomes[name].words for outcomes in found.values())) for name in QUESTIONS)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def write(document: Path, text: str) -> None:
+    """Put the table where the document marks its place."""
+    before, _, rest = document.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main() -> None:
+    """Run the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, default=list(IMPLEMENTATIONS))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != OWN)
+    with tempfile.TemporaryDirectory() as folder:
+        write_tiny_bundle(Path(folder) / "bundles" / "tiny")
+        with meetings(Path(folder), Path(folder) / "bundles", options.only) as all_of_them:
+            found = {meeting.foreign.version: run(meeting) for meeting in all_of_them}
+    text = table(found)
+    print(text)
+    if options.write:
+        write(options.write, text)
+    sys.exit(any(not outcome.ok for outcomes in found.values() for outcome in outcomes.values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -205,7 +205,11 @@ def association(
     Raises:
         PeerFailure: there is no association, and whether there may be one later.
     """
-    wire = Wire.connect(peer.host, peer.port, within_s=timeouts.connection_s, silence_s=timeouts.network_s)
+    try:
+        wire = Wire.connect(peer.host, peer.port, within_s=timeouts.connection_s, silence_s=timeouts.network_s)
+    except PeerFailure as failure:
+        where = f"{peer.ae_title} at {peer.host}:{peer.port}"
+        raise PeerFailure(f"no association with {where}: {failure}", transient=failure.transient) from failure
     try:
         if peer.tls:
             _secure(wire, peer, timeouts)

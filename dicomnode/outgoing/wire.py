@@ -41,7 +41,7 @@ class Wire:
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise PeerFailure(f"{host} cannot be found: {_why(error)}", transient=True) from error
+            raise PeerFailure(f"it cannot be found: {_why(error)}", transient=True) from error
         failure: OSError = TimeoutError("no answer in time")
         for family, kind, protocol, _, address in addresses:
             connection = socket.socket(family, kind, protocol)
@@ -53,7 +53,7 @@ class Wire:
                 failure = error
             else:
                 return cls(connection, silence_s)
-        raise PeerFailure(f"{host} cannot be reached: {_why(failure)}", transient=True) from failure
+        raise PeerFailure(f"it cannot be reached: {_why(failure)}", transient=True) from failure
 
     @property
     def address(self) -> str:

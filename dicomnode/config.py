@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -113,6 +114,8 @@ class Delivering(_Section):
     acse_timeout_s: PositiveFloat = 10.0
     dimse_timeout_s: PositiveFloat = 60.0
     network_timeout_s: PositiveFloat = 30.0
+    proof_wait_s: NonNegativeFloat = 10.0
+    proof_give_up_after_h: PositiveFloat = 24.0
 
 
 class Fetching(_Section):

@@ -18,9 +18,11 @@ import structlog
 from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
+from dicomnode.assurance import Assurance, Calling
 from dicomnode.audit.auditor import AuditQueue
 from dicomnode.audit.message import Event, Kind, Party, Role
 from dicomnode.audit.syslog import Forwarder
+from dicomnode.commitment_scp import CommitmentScp
 from dicomnode.config import Configuration
 from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.disk import DiskGuard
@@ -141,7 +143,8 @@ class Daemon:
             NodeCollector(self._books, self._visits, self._certificates.ends if self._certificates else dict),
             Latencies(self._books),
         )
-        self._engine = DurableEngine(self._books.engine, self._jobs)
+        self._commitment = CommitmentScp(configuration.peers, self._books.ledger.note_commitment_request)
+        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance())
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
             Appointment("constancy", configuration.checking.daily_at, self._test_constancy),
@@ -169,6 +172,19 @@ class Daemon:
             data_dir=configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
         )
+
+    def _build_assurance(self) -> Assurance:
+        configuration, delivering = self._configuration, self._configuration.delivering
+        tls = self._certificates.calling if self._certificates else None
+        assurance = Assurance(
+            self._books.ledger,
+            configuration.peers,
+            Calling(configuration.node.ae_title, timeouts_of(delivering, tls), delivering),
+            configuration.node.data_dir,
+            tell_here=self._commitment.tell_here,
+        )
+        self._commitment.report_to(assurance)
+        return assurance
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)
@@ -212,6 +228,7 @@ class Daemon:
             self._feeding,
             visits=self._visits,
             secure=secure,
+            more=self._commitment.handlers(),
         )
         self._schedule.start()
         self._metrics.start()

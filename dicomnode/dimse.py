@@ -35,6 +35,7 @@ STATUS_OF: dict[type[Refusal], int] = {
 }
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # push model
 IMPLICIT_VR_LE = "1.2.840.10008.1.2"
 EXPLICIT_VR_LE = "1.2.840.10008.1.2.1"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
@@ -50,6 +51,7 @@ LOSSLESS = (
 
 ACCEPTED: dict[str, tuple[str, ...]] = {
     VERIFICATION: UNCOMPRESSED,
+    STORAGE_COMMITMENT: UNCOMPRESSED,
     CT_IMAGE_STORAGE: UNCOMPRESSED + LOSSLESS,
     RT_STRUCTURE_SET_STORAGE: UNCOMPRESSED,
 }
@@ -64,8 +66,12 @@ UNKNOWN_CALLING_AE = (1, 1, 3)
 
 
 def accepted_contexts() -> list[PresentationContext]:
-    """Return the presentation contexts that the receiver supports."""
-    return [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in ACCEPTED.items()]
+    """Return the presentation contexts that the receiver supports; both roles only where a peer may report to us."""
+    contexts = [build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in ACCEPTED.items()]
+    for context in contexts:
+        if context.abstract_syntax == STORAGE_COMMITMENT:
+            context.scu_role = context.scp_role = True
+    return contexts
 
 
 def error_comment(text: str) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dicomnode.dimse import ACCEPTED, SUCCESS, UNCOMPRESSED, VERIFICATION, query_status_in_words
+from dicomnode.dimse import ACCEPTED, RIGHT_TO_SEND, SUCCESS, UNCOMPRESSED, query_status_in_words
 from dicomnode.errors import PeerFailure
 from dicomnode.instance_file import InstanceFile
 from dicomnode.outgoing import data_set
@@ -17,7 +17,7 @@ from dicomnode.query import CANCELLED, PENDING, cancel, identifier_of, is_query_
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
-_STORAGE = {sop_class: syntaxes for sop_class, syntaxes in ACCEPTED.items() if sop_class != VERIFICATION}
+_STORAGE = {sop_class: ACCEPTED[sop_class] for sop_class in RIGHT_TO_SEND}
 _MEDIUM = 0
 _TURN_S = 0.5  # between two looks at whether it was cancelled
 

@@ -227,7 +227,8 @@ class Jobs:
             return text
         outcome = self._send(peer, self._data_dir / self._ledger.result(delivery.result_id).path)
         if outcome.ok:
-            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.comment)
+            prove = peer.proof != "response"
+            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.comment, prove=prove)
             log.info("a structure set was delivered", job=delivery.id, peer=peer.ae_title, status=_code(outcome))
             return "sent"
         refused = not outcome.transient

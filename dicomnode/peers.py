@@ -10,6 +10,7 @@ from dicomnode.tls.identity import Certificate, binding_fault
 from segmentation.profiles import PROFILES
 
 Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations", "answer_queries"]
+ProofBy = Literal["response", "query", "commitment"]
 LONGEST_AE_TITLE = 16  # PS3.5 6.2, VR AE
 
 
@@ -34,6 +35,7 @@ class Peer:
         port: where it listens.
         addresses: IP addresses or CIDR networks that its associations may come from; empty: only from `host`.
         may: what it may do; nothing but C-ECHO where it is empty.
+        proof: by what a delivery to it is proven: its C-STORE response, a C-FIND, or its storage commitment.
         profile: in which structure sets are written for it.
         tls: whether it is called over TLS, and may call over nothing else.
         certificates: SHA-256 fingerprints, host names or IP addresses, one of which its certificate must have; empty:
@@ -51,6 +53,7 @@ class Peer:
     port: int
     addresses: tuple[str, ...] = ()
     may: tuple[Right, ...] = ()
+    proof: ProofBy = "response"
     profile: str = "clinical"
     tls: bool = False
     certificates: tuple[str, ...] = ()
@@ -64,6 +67,8 @@ class Peer:
             raise ValueError("port must be from 1 to 65535")
         if self.profile not in PROFILES:
             raise ValueError(f"profile must be one of {', '.join(PROFILES)}")
+        if self.proof == "query" and not self.allows("answer_queries"):
+            raise ValueError("proof by query needs answer_queries in may")
         for address in self.addresses:
             try:
                 ip_network(address, strict=False)

@@ -16,6 +16,18 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"  # by the operator
 
 
+class Proof(StrEnum):
+    """What is known of a peer's having kept what was delivered to it, beside its C-STORE response."""
+
+    NONE = ""  # nothing was delivered yet
+    ACCEPTED = "accepted"  # the response is all that there will be
+    AWAITED = "awaited"  # it is asked, or will be
+    COMMITTED = "committed"  # it has committed itself to keep it (storage commitment)
+    FOUND = "found"  # it finds it when it is queried (C-FIND)
+    UNPROVEN = "unproven"  # it was asked for long enough and did not say
+    REFUSED = "refused"  # it says that it does not have it
+
+
 @dataclass(frozen=True)
 class ReceivedInstance:
     """One instance whose bytes are on disk.
@@ -186,8 +198,10 @@ class DeliveryRecord:
         status: of the last C-STORE response, None before the first.
         detail: of the last attempt, in words.
         created: UTC.
-        next_attempt: UTC, None when there will be none.
+        next_attempt: UTC, to send it or to ask for the proof; None when there will be none.
         finished: UTC, when it was sent or given up.
+        proof: what is known of its being kept.
+        proof_attempts: how often the peer was asked for it.
     """
 
     id: int
@@ -201,6 +215,8 @@ class DeliveryRecord:
     created: datetime
     next_attempt: datetime | None
     finished: datetime | None
+    proof: Proof
+    proof_attempts: int
 
 
 @dataclass(frozen=True)
@@ -298,3 +314,48 @@ class Holding:
     def paths(self) -> tuple[str, ...]:
         """The files of all, relative to the data folder."""
         return tuple(one.path for part in (self.instances, self.conflicts, self.results) for one in part)
+
+
+@dataclass(frozen=True)
+class CommitmentRequest:
+    """What a peer wants to be sure of: that instances which it sent are kept.
+
+    Args:
+        id: the ledger's own number.
+        transaction_uid: by which the answer refers to it.
+        peer: AE title.
+        references: SOP class and SOP instance of each.
+        attempts: that were made to answer.
+        received: UTC.
+        next_attempt: UTC.
+    """
+
+    id: int
+    transaction_uid: str
+    peer: str
+    references: tuple[tuple[str, str], ...]
+    attempts: int
+    received: datetime
+    next_attempt: datetime
+
+
+@dataclass(frozen=True)
+class ProofOrder:
+    """A peer that is to be asked whether it has kept what was delivered."""
+
+    delivery_id: int
+    attempt: int
+    delay_s: float
+
+
+@dataclass(frozen=True)
+class CommitmentOrder:
+    """A peer that is to be told whether its instances are kept."""
+
+    request_id: int
+    attempt: int
+    delay_s: float
+
+
+Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder
+"""A piece of work for the durable engine."""

@@ -131,6 +131,7 @@ def start(
     *,
     visits: Visits,
     secure: SecurePort | None = None,
+    more: Sequence[EventHandlerType] = (),
 ) -> Receiver:
     """Listen for associations.
 
@@ -142,6 +143,7 @@ def start(
         feeding: is told when an association is over.
         visits: is told who came and what came of it.
         secure: where TLS is spoken, if it is.
+        more: handlers of further services.
 
     Raises:
         NodeError: a port cannot be bound.
@@ -169,7 +171,7 @@ def start(
                 accepted_contexts(),
                 limits=limits,
                 store=door.store,
-                handlers=door.handlers(),
+                handlers=[*door.handlers(), *more],
                 ended=door.end,
                 context_for=context_for,
                 unproven=partial(visits.rejected, ""),

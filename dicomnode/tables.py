@@ -141,6 +141,28 @@ deliveries = sa.Table(
     sa.Column("created", Utc, nullable=False),
     sa.Column("next_attempt", Utc),
     sa.Column("finished", Utc),
+    sa.Column("proof", sa.String(16), nullable=False),
+    sa.Column("proof_attempts", sa.Integer, nullable=False),
+)
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    sa.Column("transaction_uid", sa.String(64), primary_key=True),
+    sa.Column("delivery_id", sa.Integer, sa.ForeignKey("deliveries.id"), nullable=False, index=True),
+    sa.Column("asked", Utc, nullable=False),
+)
+
+commitment_requests = sa.Table(
+    "commitment_requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("transaction_uid", sa.String(64), nullable=False),
+    sa.Column("peer", sa.String(16), nullable=False),
+    sa.Column("references", sa.JSON, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("received", Utc, nullable=False),
+    sa.Column("next_attempt", Utc, nullable=False),
 )
 
 alarms = sa.Table(

@@ -79,3 +79,7 @@ class Watch:
         for delivery in self._ledger.overdue_deliveries(now - OVERDUE):
             log.warning("a delivery is overdue and is ordered again", job=delivery.id)
             self._ledger.retry_delivery(delivery.id)
+        for delivery in self._ledger.overdue_proofs(now - OVERDUE):
+            self._ledger.ask_again(delivery.id, timedelta(), "")
+        for request in self._ledger.overdue_commitments(now - OVERDUE):
+            self._ledger.answer_commitment_later(request.id, timedelta())

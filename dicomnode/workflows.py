@@ -12,7 +12,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos._serialization import Serializer
 
 from dicomnode.errors import NodeError
-from dicomnode.records import ContouringOrder, DeliveryOrder, SeriesRecord
+from dicomnode.records import ContouringOrder, DeliveryOrder, Order, ProofOrder, SeriesRecord
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,16 @@ class Steps(Protocol):
 
     def set_aside(self, series_id: int, generation: int, text: str) -> None:
         """Record that contouring failed."""
+
+
+class Assurances(Protocol):
+    """What the workflows do to be sure, and to make peers sure, that what was sent is kept."""
+
+    def prove(self, delivery_id: int, attempt: int) -> str:
+        """Ask a peer once whether it has kept what was delivered; a next time is ordered in the ledger."""
+
+    def answer(self, request_id: int, attempt: int) -> str:
+        """Tell a peer once what of its instances is kept; a next time is ordered in the ledger."""
 
 
 class JsonSerializer(Serializer):
@@ -81,31 +91,10 @@ class WorkQueue:
             system_database_engine=engine, serializer=JsonSerializer(), application_name=APPLICATION
         )
 
-    def enqueue(self, connection: sa.Connection, order: ContouringOrder | DeliveryOrder) -> None:
+    def enqueue(self, connection: sa.Connection, order: Order) -> None:
         """Order a piece of work; the same order twice is one."""
-        if isinstance(order, ContouringOrder):
-            self._client.enqueue_in_transaction(
-                connection,
-                {
-                    "workflow_name": "contour_series",
-                    "queue_name": "contour",
-                    "workflow_id": _contouring_id(order.series_id, order.generation),
-                    "app_version": WORKFLOW_VERSION,
-                    "priority": CLINICAL_PRIORITY,
-                },
-                order.series_id,
-                order.generation,
-            )
-            return
-        options: EnqueueOptions = {
-            "workflow_name": "deliver_structure_set",
-            "queue_name": "deliver",
-            "workflow_id": f"deliver:{order.delivery_id}:{order.attempt}",
-            "app_version": WORKFLOW_VERSION,
-        }
-        if order.delay_s > 0:
-            options["delay_seconds"] = order.delay_s  # a row that waits costs nothing, a workflow that sleeps a thread
-        self._client.enqueue_in_transaction(connection, options, order.delivery_id, order.attempt)
+        options, arguments = _work_of(order)
+        self._client.enqueue_in_transaction(connection, options, *arguments)
 
     def is_under_way(self, record: SeriesRecord) -> bool:
         """Whether the engine still has the work of a series' last generation before it or in hand."""
@@ -148,9 +137,10 @@ class DurableEngine:
     Args:
         engine: of the database that the ledger is in.
         steps: what the workflows do.
+        assurances: what they do about storage commitment; none where nobody asks and is asked.
     """
 
-    def __init__(self, engine: sa.Engine, steps: Steps) -> None:
+    def __init__(self, engine: sa.Engine, steps: Steps, assurances: Assurances | None = None) -> None:
         configuration: DBOSConfig = {
             "name": APPLICATION,
             "system_database_engine": engine,
@@ -163,6 +153,8 @@ class DurableEngine:
         }
         DBOS(config=configuration)
         _register(steps)
+        if assurances is not None:
+            _register_assurances(assurances)
 
     def start(self) -> None:
         """Create the engine's tables where they are missing, take up what was interrupted, and work the queues."""
@@ -174,6 +166,34 @@ class DurableEngine:
     def stop(self, *, wait: timedelta) -> None:
         """Take no new work and give what runs this time to end; what does not is taken up at the next start."""
         DBOS.destroy(workflow_completion_timeout_sec=round(wait.total_seconds()), destroy_registry=True)
+
+
+def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[int, int]]:
+    """Return how the engine is told of an order, and what the workflow is called with."""
+    if isinstance(order, ContouringOrder):
+        identity = _contouring_id(order.series_id, order.generation)
+        options = _options("contour_series", "contour", identity)
+        options["priority"] = CLINICAL_PRIORITY
+        return options, (order.series_id, order.generation)
+    if isinstance(order, DeliveryOrder):
+        name, kind, number = "deliver_structure_set", "deliver", order.delivery_id
+    elif isinstance(order, ProofOrder):
+        name, kind, number = "prove_delivery", "prove", order.delivery_id
+    else:
+        name, kind, number = "answer_commitment", "commitment", order.request_id
+    options = _options(name, "deliver", f"{kind}:{number}:{order.attempt}")
+    if order.delay_s > 0:
+        options["delay_seconds"] = order.delay_s  # a row that waits costs nothing, a workflow that sleeps a thread
+    return options, (number, order.attempt)
+
+
+def _options(workflow: str, queue: str, identity: str) -> EnqueueOptions:
+    return {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "workflow_id": identity,
+        "app_version": WORKFLOW_VERSION,
+    }
 
 
 def _contouring_id(series_id: int, generation: int) -> str:
@@ -200,6 +220,16 @@ def _register(steps: Steps) -> None:
     @DBOS.workflow(name="deliver_structure_set", max_recovery_attempts=DELIVERY_RECOVERIES)
     def deliver_structure_set(delivery_id: int, attempt: int) -> str:
         return str(step("deliver", steps.deliver, delivery_id, attempt))
+
+
+def _register_assurances(steps: Assurances) -> None:
+    @DBOS.workflow(name="prove_delivery", max_recovery_attempts=DELIVERY_RECOVERIES)
+    def prove_delivery(delivery_id: int, attempt: int) -> str:
+        return str(_recorded("prove", steps.prove, delivery_id, attempt))
+
+    @DBOS.workflow(name="answer_commitment", max_recovery_attempts=DELIVERY_RECOVERIES)
+    def answer_commitment(request_id: int, attempt: int) -> str:
+        return str(_recorded("answer", steps.answer, request_id, attempt))
 
 
 def _recorded(name: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dicomnode.chapters.page import record_of
 from dicomnode.chapters.progress import Progress
 from dicomnode.errors import NotFound
-from dicomnode.records import DeliveryOrder, DeliveryRecord, DeliveryState, NewResult, ResultRecord
+from dicomnode.records import DeliveryOrder, DeliveryRecord, DeliveryState, NewResult, Proof, ProofOrder, ResultRecord
 from dicomnode.series import State
 from dicomnode.tables import deliveries, results
 
@@ -132,6 +132,8 @@ class Results(Progress):
                     detail="",
                     created=now,
                     next_attempt=now,
+                    proof=Proof.NONE,
+                    proof_attempts=0,
                 )
                 .returning(deliveries.c.id)
             ).scalar_one()
@@ -185,35 +187,59 @@ class Outbox(Results):
         with self._begin() as connection:
             return [record_of(DeliveryRecord, row) for row in connection.execute(wanted).mappings()]
 
-    def note_sent(self, delivery_id: int, status: int, detail: str) -> None:
-        """Remember that the peer has the structure set; the series is sent once every peer has its newest one."""
-        self._finish(delivery_id, DeliveryState.SENT, status, detail, refused=False)
+    def note_sent(self, delivery_id: int, status: int, detail: str, *, prove: bool = False) -> None:
+        """Remember that the peer has the structure set; the series is sent once every peer has its newest one.
 
-    def note_given_up(self, delivery_id: int, status: int | None, detail: str, *, refused: bool) -> None:
-        """Remember that a delivery is set aside for the operator."""
-        self._finish(delivery_id, DeliveryState.DEAD, status, detail, refused=refused)
-
-    def _finish(
-        self, delivery_id: int, state: DeliveryState, status: int | None, detail: str, *, refused: bool
-    ) -> None:
+        Args:
+            delivery_id: which delivery.
+            status: of the C-STORE response.
+            detail: what came of it, in words.
+            prove: order that the peer be asked whether it has kept it, in the same transaction.
+        """
         with self._begin() as connection:
             record = self._delivery(connection, delivery_id)
             if record.state is not DeliveryState.PENDING:
                 return
-            connection.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id == delivery_id)
-                .values(
-                    state=state,
-                    attempts=record.attempts + 1,
-                    permanent_refusals=record.permanent_refusals + refused,
-                    status=status,
-                    detail=detail,
-                    next_attempt=None,
-                    finished=self._now(),
-                )
+            self._finish(connection, record, DeliveryState.SENT, status, detail)
+            values = {
+                "proof": Proof.AWAITED if prove else Proof.ACCEPTED,
+                "next_attempt": self._now() if prove else None,
+            }
+            connection.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+            if prove:
+                self._order(connection, ProofOrder(delivery_id, record.proof_attempts + 1, delay_s=0.0))
+
+    def note_given_up(self, delivery_id: int, status: int | None, detail: str, *, refused: bool) -> None:
+        """Remember that a delivery is set aside for the operator."""
+        with self._begin() as connection:
+            record = self._delivery(connection, delivery_id)
+            if record.state is DeliveryState.PENDING:
+                self._finish(connection, record, DeliveryState.DEAD, status, detail, refused=refused)
+
+    def _finish(
+        self,
+        connection: sa.Connection,
+        record: DeliveryRecord,
+        state: DeliveryState,
+        status: int | None,
+        detail: str,
+        *,
+        refused: bool = False,
+    ) -> None:
+        connection.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == record.id)
+            .values(
+                state=state,
+                attempts=record.attempts + 1,
+                permanent_refusals=record.permanent_refusals + refused,
+                status=status,
+                detail=detail,
+                next_attempt=None,
+                finished=self._now(),
             )
-            self._conclude(connection, record.result_id)
+        )
+        self._conclude(connection, record.result_id)
 
     def note_retry(self, delivery_id: int, status: int | None, detail: str, *, delay: timedelta, refused: bool) -> None:
         """Remember a failed attempt and order the next, in one transaction: the wake-up time survives a restart."""
@@ -263,6 +289,7 @@ class Outbox(Results):
                     created=self._now(),
                     next_attempt=self._now(),
                     finished=None,
+                    proof=Proof.NONE,
                 )
             )
             result_row = connection.execute(

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from dicomnode.errors import LedgerUnavailable, NotFound
 from dicomnode.records import (
     AlarmRecord,
+    CommitmentRequest,
     ConflictRecord,
-    ContouringOrder,
-    DeliveryOrder,
     DeliveryRecord,
     DeliveryState,
+    Order,
+    Proof,
     ReceivedInstance,
     ResultRecord,
     SeriesRecord,
@@ -23,13 +24,21 @@ from dicomnode.records import (
 from dicomnode.series import State, advance
 from dicomnode.tables import series
 
-Order = ContouringOrder | DeliveryOrder
 Enqueue = Callable[[sa.Connection, Order], None]
 """Puts work into the durable engine within the transaction of the row that calls for it."""
 
 AlarmListener = Callable[[AlarmRecord], None]
 
-Record = TypeVar("Record", ReceivedInstance, SeriesRecord, ResultRecord, DeliveryRecord, ConflictRecord, AlarmRecord)
+Record = TypeVar(
+    "Record",
+    ReceivedInstance,
+    SeriesRecord,
+    ResultRecord,
+    DeliveryRecord,
+    ConflictRecord,
+    AlarmRecord,
+    CommitmentRequest,
+)
 _FROM_COLUMN: dict[str, Callable[[Any], Any]] = {"reasons": tuple, "not_found": tuple, "notes": tuple}
 
 
@@ -39,7 +48,9 @@ def record_of(kind: type[Record], row: sa.RowMapping) -> Record:
     if kind is SeriesRecord:
         values |= {"state": State(values["state"]), "before": State(values["before"]) if values["before"] else None}
     elif kind is DeliveryRecord:
-        values["state"] = DeliveryState(values["state"])
+        values |= {"state": DeliveryState(values["state"]), "proof": Proof(values["proof"])}
+    elif kind is CommitmentRequest:
+        values["references"] = tuple((sop_class, instance) for sop_class, instance in values["references"])
     return kind(**values)
 
 

@@ -7,9 +7,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicomnode.chapters.page import Page, Record, record_of
-from dicomnode.records import ConflictRecord, DeliveryState, Due, Holding, ReceivedInstance, ResultRecord, SeriesRecord
+from dicomnode.records import (
+    ConflictRecord,
+    DeliveryState,
+    Due,
+    Holding,
+    Proof,
+    ReceivedInstance,
+    ResultRecord,
+    SeriesRecord,
+)
 from dicomnode.series import OVER, State
-from dicomnode.tables import alarms, conflicts, deliveries, instances, results, series, structure_sets
+from dicomnode.tables import alarms, commitments, conflicts, deliveries, instances, results, series, structure_sets
 
 APPROVED = "APPROVED"  # PS3.3 C.8.8.16
 
@@ -193,6 +202,8 @@ class Purging(Page):
         return Due(record.series_instance_uid, record.id, since, tuple(rows.scalars()))
 
     def _erase_results(self, connection: sa.Connection, result_ids: list[int]) -> None:
+        forgotten = sa.select(deliveries.c.id).where(deliveries.c.result_id.in_(result_ids))
+        connection.execute(sa.delete(commitments).where(commitments.c.delivery_id.in_(forgotten)))
         connection.execute(sa.delete(deliveries).where(deliveries.c.result_id.in_(result_ids)))
         connection.execute(sa.delete(results).where(results.c.id.in_(result_ids)))
 
@@ -211,7 +222,10 @@ def _is_bare(before: datetime) -> sa.ColumnElement[bool]:
 
 
 def _is_pending() -> sa.ColumnElement[bool]:
-    return sa.exists().where(deliveries.c.result_id == results.c.id, deliveries.c.state == DeliveryState.PENDING)
+    return sa.exists().where(
+        deliveries.c.result_id == results.c.id,
+        sa.or_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.proof == Proof.AWAITED),
+    )
 
 
 def _approval(*, approved: bool) -> sa.ColumnElement[bool]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from dicomnode.commands.series import plain
 from dicomnode.errors import NotFound, TransitionError
 from dicomnode.node import Books
-from dicomnode.records import DeliveryRecord, SeriesRecord
+from dicomnode.records import DeliveryRecord, Proof, SeriesRecord
 from dicomnode.series import State
 
 CONTOUR, DELIVER = "contour-", "deliver-"
@@ -24,6 +24,7 @@ class Job:
         attempts: that were made.
         next_attempt: UTC, if there will be one.
         detail: what came of the last attempt, in words.
+        proof: for a delivery, what is known of the peer's having kept it.
     """
 
     name: str
@@ -33,14 +34,15 @@ class Job:
     attempts: int
     next_attempt: datetime | None
     detail: str
+    proof: str = ""
 
 
 def list_jobs(books: Books, *, everything: bool = False) -> list[Job]:
     """Return the work that is not over, or that a person must look at; all work if `everything`."""
     open_states = {State.COMPLETE, State.FAILED}
     contouring = [r for r in books.ledger.series_in() if r.generation and (everything or r.state in open_states)]
-    over = {"sent", "cancelled"}
-    deliveries = [d for d in books.ledger.deliveries() if everything or d.state not in over]
+    over, doubtful = {"sent", "cancelled"}, {Proof.AWAITED, Proof.UNPROVEN}
+    deliveries = [d for d in books.ledger.deliveries() if everything or d.state not in over or d.proof in doubtful]
     return [*(_contouring_job(books, r) for r in contouring), *(_delivery_job(books, d) for d in deliveries)]
 
 
@@ -115,6 +117,7 @@ def _delivery_job(books: Books, delivery: DeliveryRecord) -> Job:
         attempts=delivery.attempts,
         next_attempt=delivery.next_attempt,
         detail=f"{status}{delivery.detail}",
+        proof=str(delivery.proof),
     )
 
 

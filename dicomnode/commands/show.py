@@ -102,7 +102,7 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
 def show_jobs(out: Console, jobs: Sequence[Job]) -> None:
     """Print pieces of work, a line each."""
     table = Table(
-        "job", _pseudonym("series"), "to", "state", "attempts", "next attempt", "what came of it", title="jobs"
+        "job", _pseudonym("series"), "to", "state", "proof", "attempts", "next attempt", "what came of it", title="jobs"
     )
     for job in jobs:
         table.add_row(
@@ -110,6 +110,7 @@ def show_jobs(out: Console, jobs: Sequence[Job]) -> None:
             job.about,
             job.peer,
             job.state,
+            job.proof,
             str(job.attempts),
             _time(job.next_attempt) if job.next_attempt else "",
             escape(job.detail),
@@ -182,7 +183,8 @@ def _delivery(delivery: DeliveryRecord) -> str:
     status = "" if delivery.status is None else f", status {delivery.status:04X}"
     when = f" {_time(delivery.finished)}" if delivery.finished else ""
     detail = f": {escape(delivery.detail)}" if delivery.detail else ""
-    return f"deliver-{delivery.id} to {delivery.peer}: {delivery.state}{when}{status}{detail}"
+    proof = f", {delivery.proof}" if delivery.proof else ""
+    return f"deliver-{delivery.id} to {delivery.peer}: {delivery.state}{when}{status}{proof}{detail}"
 
 
 def _time(when: datetime) -> str:

@@ -98,7 +98,7 @@ class Association:
         Raises:
             PeerFailure: no response to it comes in time.
         """
-        until = time.monotonic() + self._timeouts.dimse_s
+        until = self.operation_ends()
         number = next(self._numbers) & 0xFFFF
         self.send(context, {**command, "MessageID": number}, data, until)
         answer = self.receive(until)
@@ -129,8 +129,12 @@ class Association:
         Raises:
             PeerFailure: the peer does not take it in time.
         """
-        last = time.monotonic() + self._timeouts.dimse_s if until is None else until
+        last = self.operation_ends() if until is None else until
         self._wire.send(cut(context.context_id, command, data, self._longest_pdu), last)
+
+    def operation_ends(self) -> float:
+        """Return until when an operation that begins now may last, by `time.monotonic`."""
+        return time.monotonic() + self._timeouts.dimse_s
 
     def receive(self, until: float) -> Message:
         """Return the next message.

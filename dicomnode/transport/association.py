@@ -87,6 +87,13 @@ class BoundedAssociation(Association):
         finally:
             self.close()
 
+    def send_n_event_report(self, *arguments: Any, **options: Any) -> Any:
+        """Send a report, and let the next message be read: its response was taken past the loop that says so."""
+        try:
+            return super().send_n_event_report(*arguments, **options)
+        finally:
+            self.dul.socket.ring()
+
     def close(self) -> None:
         """End the upper layer and the connection, and tell that the association is over."""
         if self.dul.ident is None:  # the system has no thread left

@@ -136,14 +136,12 @@ def test_a_cancelled_retrieval_ends(archive: Peer, parts: ReceivingParts) -> Non
 @pytest.fixture(params=["orthanc", "dcmqrscp"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """Return a running node that may ask an archive, which knows it."""
-    folder = tmp_path / "node"
-    port = make_node(folder, rules=IGNORE_CT).port
-    with archive_of(request.param, tmp_path / "archive", port) as peer:
-        node = make_node(folder, peer, rules=IGNORE_CT)
-        node.configuration.write_text(node.configuration.read_text().replace(f"port = {node.port}", f"port = {port}"))
-        node.port = port
-        with running(node):
-            yield node
+    port = free_port()
+    with (
+        archive_of(request.param, tmp_path / "archive", port) as peer,
+        running(make_node(tmp_path / "node", peer, rules=IGNORE_CT, port=port)) as node,
+    ):
+        yield node
 
 
 def test_the_operator_finds_and_fetches(world: Node) -> None:

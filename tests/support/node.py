@@ -202,6 +202,7 @@ def make_node(
     bundle_dir: Path | None = None,
     rules: str = "",
     more: Mapping[str, Mapping[str, object]] | None = None,
+    port: int = 0,
 ) -> Node:
     """Write a configuration for a node, not started.
 
@@ -212,9 +213,10 @@ def make_node(
         bundle_dir: the folder with further models.
         rules: TOML instead of the one rule, which contours every CT and sends the result back.
         more: keys of the tables beside those that a test needs anyway.
+        port: that it is to listen on; 0: a free one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    node = Node(folder, free_port())
+    node = Node(folder, port or free_port())
     tables: dict[str, dict[str, object]] = {
         "node": {"ae_title": AE_TITLE, "host": LOOPBACK, "port": node.port, "data_dir": str(node.data)},
         "receiving": {
@@ -238,6 +240,7 @@ def make_node(
             "port": peer.port,
             "may": list(peer.may),
             "profile": peer.profile,
+            "proof": peer.proof,
         }
         text += f"[[peers]]\n{_toml(one)}\n"
     plain_rules = (

@@ -9,11 +9,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dicomnode import scp
+from dicomnode.assurance import Assurance, Calling
 from dicomnode.audit.message import Event
-from dicomnode.config import Node, Receiving
+from dicomnode.commitment_scp import CommitmentScp
+from dicomnode.config import Delivering, Node, Receiving
 from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake
 from dicomnode.ledger import Ledger
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.routing import DEFAULT_RULES, Rule
@@ -44,6 +47,7 @@ class RunningReceiver(ReceivingParts):
     receiver: scp.Receiver
     visits: Visits
     told: list[Event]
+    assurance: Assurance
 
 
 def open_ledger(folder: Path) -> tuple[Ledger, sa.Engine]:
@@ -74,17 +78,31 @@ def running_receiver(
     rules: Sequence[Rule] = DEFAULT_RULES,
     peers: Sequence[Peer] = (TPS, SCANNER, STRANGER),
     secure: scp.SecurePort | None = None,
+    port: int = 0,
     **limits: float,
 ) -> Iterator[RunningReceiver]:
-    """Listen on a free loopback port."""
-    node = Node(ae_title="DICOMNODE", host="127.0.0.1", port=0, data_dir=folder)
+    """Listen on a loopback port, a free one unless it is named."""
+    node = Node(ae_title="DICOMNODE", host="127.0.0.1", port=port, data_dir=folder)
     told: list[Event] = []
     with receiving_parts(folder, rules, **limits) as parts:
         visits = Visits(node.ae_title, told.append)
+        commitment = CommitmentScp(peers, parts.ledger.note_commitment_request)
+        calling = Calling("DICOMNODE", Timeouts(dimse_s=10.0), Delivering(proof_wait_s=5.0))
+        assurance = Assurance(parts.ledger, peers, calling, folder, tell_here=commitment.tell_here)
+        commitment.report_to(assurance)
         receiver = scp.start(
-            node, receiving or Receiving(), peers, parts.intake, parts.feeding, visits=visits, secure=secure
+            node,
+            receiving or Receiving(),
+            peers,
+            parts.intake,
+            parts.feeding,
+            visits=visits,
+            more=commitment.handlers(),
+            secure=secure,
         )
         try:
-            yield RunningReceiver(parts.spool, parts.ledger, parts.feeding, parts.intake, receiver, visits, told)
+            yield RunningReceiver(
+                parts.spool, parts.ledger, parts.feeding, parts.intake, receiver, visits, told, assurance
+            )
         finally:
             receiver.stop(grace_s=2.0)

@@ -3,7 +3,15 @@
 import pytest
 from pydicom.uid import UID
 
-from dicomnode.dimse import ACCEPTED, RIGHT_TO_SEND, STATUS_OF, VERIFICATION, accepted_contexts, error_comment
+from dicomnode.dimse import (
+    ACCEPTED,
+    RIGHT_TO_SEND,
+    STATUS_OF,
+    STORAGE_COMMITMENT,
+    VERIFICATION,
+    accepted_contexts,
+    error_comment,
+)
 from dicomnode.errors import Refusal
 
 
@@ -23,7 +31,7 @@ def test_no_accepted_syntax_can_lose_a_bit(syntax: str) -> None:
 
 def test_every_storage_class_needs_a_right() -> None:
     """A class that is added to the one table is missed in the other."""
-    assert set(RIGHT_TO_SEND) == set(ACCEPTED) - {VERIFICATION}
+    assert set(RIGHT_TO_SEND) == set(ACCEPTED) - {VERIFICATION, STORAGE_COMMITMENT}
 
 
 def test_the_contexts_are_those_of_the_table() -> None:

@@ -59,7 +59,7 @@ def test_what_an_acceptance_grants_is_understood() -> None:
     primitive.result = 0
     encoded = A_ASSOCIATE_AC(primitive).encode()
 
-    assert agreement(OFFERS, encoded[6:]) == Agreement((Granted(1, CT, IMPLICIT),), 131072)
+    assert agreement(OFFERS, encoded[6:]) == Agreement((Granted(1, CT, IMPLICIT),), 131072, frozenset({CT}))
 
 
 @pytest.mark.parametrize("longest_pdu", [0, 64, 128, 16382, 131072])

@@ -1,19 +1,21 @@
-"""Configuration, data folder, disk, database, models, device and peers: one verdict each, and the golden case."""
+"""Configuration, certificates, folder, disk, database, models, device, peers: a verdict each, and the golden case."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 
 from dicomnode.commands.echo import echo_peers
-from dicomnode.config import Configuration
+from dicomnode.config import Configuration, Tls
 from dicomnode.contourer import Contourer
 from dicomnode.daemon import build_contourer
 from dicomnode.disk import Level, room_of
 from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case
 from dicomnode.models import Model, find_model
-from dicomnode.node import Books, watermarks_of
+from dicomnode.node import Books, certificate_files, watermarks_of
 from dicomnode.spool import MIB
 from dicomnode.structure_settings import NAMES_FILE, structure_settings
+from dicomnode.tls.certificates import Certificates, end_in_words
 from segmentation.errors import BundleError
 
 
@@ -37,6 +39,8 @@ def check_node(configuration: Configuration) -> Iterator[Verdict]:
         yield Verdict("names of organs", passed=False, text=str(error))
         return
     yield names
+    if configuration.tls.is_on:
+        yield _certificates(configuration.tls, datetime.now(UTC))
     try:
         books = Books.open(configuration, create=True)
     except NodeError as error:
@@ -62,6 +66,17 @@ def _names(configuration: Configuration) -> Verdict:
     remarks = structure_settings(named, NAMES_FILE).remarks()
     text = "; ".join(remarks) or "of TG-263"
     return Verdict("names of organs", passed=True, text=f"{named}: {text}" if named else text)
+
+
+def _certificates(tls: Tls, now: datetime) -> Verdict:
+    try:
+        certificates = Certificates(certificate_files(tls))
+    except ConfigurationError as error:
+        return Verdict("certificates", passed=False, text=str(error))
+    ends = certificates.ends()
+    passed = all(end - now >= timedelta(days=tls.alarm_days) for end in ends.values())
+    sentences = [end_in_words(whose, end, now) for whose, end in ends.items()]
+    return Verdict("certificates", passed, f"SHA-256 {certificates.own.fingerprint}; {'; '.join(sentences)}")
 
 
 def _disk(configuration: Configuration) -> Verdict:

@@ -241,6 +241,8 @@ def make_node(
             "may": list(peer.may),
             "profile": peer.profile,
             "proof": peer.proof,
+            "tls": peer.tls,
+            "certificates": list(peer.certificates),
         }
         text += f"[[peers]]\n{_toml(one)}\n"
     plain_rules = (

@@ -48,7 +48,7 @@ class Storescp:
 
 @contextmanager
 def storescp(folder: Path, ae_title: str = "TPS", *options: str) -> Iterator[Storescp]:
-    """Run dcmtk's storescp."""
+    """Run dcmtk's storescp, with further options."""
     folder.mkdir(parents=True)
     peer = tps(free_port(), ae_title)
     command = ["storescp", *options, "-od", str(folder), "-aet", ae_title, str(peer.port)]

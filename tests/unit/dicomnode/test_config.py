@@ -24,6 +24,10 @@ send_to = ["TPS"]
 """
 
 
+TLS = '[tls]\ncertificate_file = "/c"\nkey_file = "/k"\nca_file = "/a"\n'
+A_PEER = '[[peers]]\nae_title = "A"\nhost = "h"\nport = 1\n'
+
+
 def faults_of(tmp_path: Path, text: str) -> tuple[str, ...]:
     """Return what is wrong with a configuration of this text."""
     path = tmp_path / "node.toml"
@@ -106,6 +110,14 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ('[alarms]\nemail_host = "mail"', "email_host and email_to belong together"),
         ('[alarms]\nwebhook_url = "ftp://x"', "alarms.webhook_url"),
         ("[delivering]\nfirst_retry_s = 1000.0", "must not be longer than longest_retry_s"),
+        ('[tls]\ncertificate_file = "/c"', "certificate_file, key_file and ca_file belong together"),
+        ("[tls]\nonly = true", "there is no certificate_file, so that nobody could call"),
+        (TLS + "port = 11112", "tls.port: must not be node.port"),
+        (TLS + "only = true\n" + A_PEER, "peers, A: tls.only leaves no port that it may call"),
+        (A_PEER + "tls = true", "peers, A: tls and certificates need a certificate_file"),
+        (A_PEER + 'certificates = ["tps"]', "peers, A: tls and certificates need a certificate_file"),
+        (TLS + A_PEER + 'certificates = ["*.x"]', "certificates: '*.x' is neither a SHA-256 fingerprint nor"),
+        ('[tls]\nport = "x"\n' + A_PEER + "tls = true", "tls.port: must be"),
         ("[node\n", "is no valid TOML"),
     ],
 )
@@ -115,6 +127,15 @@ def test_each_fault_names_its_key(tmp_path: Path, text: str, said: str) -> None:
 
     assert len(faults) == 1
     assert said in faults[0]
+
+
+@pytest.mark.parametrize("more", ["tls = true", 'certificates = ["tps.hospital.example"]'])
+def test_a_node_may_speak_nothing_but_tls(tmp_path: Path, more: str) -> None:
+    """Then its one port may be any, if each peer proves itself."""
+    path = tmp_path / "node.toml"
+    path.write_text(f"{TLS}only = true\nport = 11112\n{A_PEER}{more}", encoding="utf-8")
+
+    assert load_configuration(path).tls.only
 
 
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ import shutil
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from dicomnode.commands.check import check_node
+from dicomnode.config import Configuration, Node, Tls
 from dicomnode.errors import ConfigurationError
+from dicomnode.node import certificate_files
 from dicomnode.tls.certificates import SETTLED, Certificates, CertificateWatch
 from dicomnode.tls.contexts import SUITES, Files, calling_context, listening_context
 from tests.support.authority import Authority, Issued, openssl
@@ -148,6 +152,45 @@ def test_a_clock_that_is_set_back_changes_nothing(issued: Issued) -> None:
     watched.step(NOON, NOON - timedelta(days=1), NOON - timedelta(days=1) + A_MOMENT)
 
     assert watched.alarms == []
+
+
+@pytest.mark.parametrize(
+    ("days", "passed", "words"), [(90, True, "in 89 days"), (20, False, "in 19 days"), (-1, False, "ended on")]
+)
+def test_check_says_when_certificates_end(
+    authority: Authority, tmp_path: Path, days: int, *, passed: bool, words: str
+) -> None:
+    """With the fingerprint that a peer's operator may want to bind; within the days of the alarm it is a bad verdict."""
+    issued = authority.issue("checked", days=days)
+    names = {key: str(path) for key, path in issued.files.all.items()}
+
+    _, _, verdict = islice(check_node(Configuration(node=Node(data_dir=tmp_path), tls=Tls(**names))), 3)
+
+    assert (verdict.subject, verdict.passed) == ("certificates", passed)
+    assert words in verdict.text
+    assert issued.fingerprint.replace(":", "").lower() in verdict.text
+
+
+def test_check_says_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where the credentials of the service are not at hand."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    tls = Tls(certificate_file="/none", key_file="node.key", ca_file="/none")
+
+    _, _, verdict = islice(check_node(Configuration(node=Node(data_dir=tmp_path), tls=tls)), 3)
+
+    assert not verdict.passed
+    assert verdict.text.startswith("tls.key_file: node.key is no absolute path")
+
+
+def test_a_name_that_is_no_path_is_a_credential(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    """As systemd hands a key over that the service's user cannot read otherwise."""
+    issued = copied(authority.issue("node"), tmp_path / "credentials")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    tls = Tls(certificate_file=str(issued.certificate), key_file="k", ca_file=str(issued.ca))
+
+    assert certificate_files(tls) == issued.files
 
 
 @pytest.mark.parametrize("build", [listening_context, calling_context])

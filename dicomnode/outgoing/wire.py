@@ -11,6 +11,7 @@ from dicomnode.errors import PeerFailure
 from dicomnode.tls.contexts import reason_of
 from dicomnode.tls.identity import Certificate, read_certificate
 
+_LAST_WORDS_S = 0.2  # what a peer said before it closed is here already
 _HEAD = 6  # bytes: type, reserved, length (PS3.8 9.3.1)
 _KINDS = range(0x01, 0x08)
 _QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)  # Linux
@@ -98,7 +99,9 @@ class Wire:
         except TimeoutError:
             raise PeerFailure("the peer stopped reading", transient=True) from None
         except OSError as error:
-            raise PeerFailure(f"the connection broke while sending: {_why(error)}", transient=True) from error
+            raise PeerFailure(
+                f"the connection broke while sending: {self._last_words(error)}", transient=True
+            ) from error
 
     def receive(self, longest: int, until: float) -> tuple[int, bytes]:
         """Return type and body of the next PDU.
@@ -153,6 +156,16 @@ class Wire:
         except OSError as error:
             raise PeerFailure(f"the connection broke: {_why(error)}", transient=True) from error
         return bytes(data)
+
+    def _last_words(self, error: OSError) -> str:
+        """Return why the connection broke: with TLS 1.3 a peer that does not trust us says so after our handshake."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            try:
+                self._socket.settimeout(_LAST_WORDS_S)
+                self._socket.recv(1)
+            except OSError as alert:
+                return _why(alert if isinstance(alert, ssl.SSLError) else error)
+        return _why(error)
 
     def _limit(self, until: float) -> None:
         """Bound the next call, and acknowledge at once: a peer with Nagle's algorithm on would wait 40 ms for that."""

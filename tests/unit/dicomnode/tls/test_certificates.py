@@ -160,11 +160,12 @@ def test_a_clock_that_is_set_back_changes_nothing(issued: Issued) -> None:
 def test_check_says_when_certificates_end(
     authority: Authority, tmp_path: Path, days: int, *, passed: bool, words: str
 ) -> None:
-    """With the fingerprint that a peer's operator may want to bind; within the days of the alarm it is a bad verdict."""
+    """With the fingerprint that a peer may bind; within the days of the alarm it is a bad verdict."""
     issued = authority.issue("checked", days=days)
     names = {key: str(path) for key, path in issued.files.all.items()}
 
-    _, _, verdict = islice(check_node(Configuration(node=Node(data_dir=tmp_path), tls=Tls(**names))), 3)
+    configuration = Configuration(node=Node(data_dir=tmp_path), tls=Tls(alarm_days=30, **names))
+    _, _, verdict = islice(check_node(configuration), 3)
 
     assert (verdict.subject, verdict.passed) == ("certificates", passed)
     assert words in verdict.text

@@ -30,10 +30,19 @@ from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
-from dicomnode.log import Pseudonyms, Scrub, load_or_create_key
+from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
-from dicomnode.node import Books, certificate_files, key_file, open_intake, repository_of, timeouts_of, watermarks_of
-from dicomnode.notify import notify, watchdog_interval_s
+from dicomnode.node import (
+    Books,
+    certificate_files,
+    key_file,
+    open_intake,
+    open_key,
+    repository_of,
+    timeouts_of,
+    watermarks_of,
+)
+from dicomnode.notify import notify, passed_sockets, watchdog_interval_s
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.registrar import Registrar
@@ -111,7 +120,7 @@ class Daemon:
             self._lock = hold_data_folder(data_dir)
         except OSError as error:
             raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
-        pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
+        pseudonyms = Pseudonyms(open_key(configuration))
         self._bell = AlarmBell(configuration.alarms, Scrub(pseudonyms).clean)
         self._books = Books.open(configuration, create=True, on_alarm=self._bell.ring)
         self._audit = AuditQueue(self._books.auditor, partial(self._raise_calmly, "audit"))
@@ -229,6 +238,7 @@ class Daemon:
             visits=self._visits,
             secure=secure,
             more=self._commitment.handlers(),
+            listening=passed_sockets(),
         )
         self._schedule.start()
         self._metrics.start()

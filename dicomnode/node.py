@@ -1,6 +1,6 @@
 """The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
 
-import os
+import hashlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from dicomnode.audit.syslog import Repository
 from dicomnode.audit.trail import Trail
 from dicomnode.chapters.page import AlarmListener
 from dicomnode.config import Audit, Configuration, Delivering, Receiving, Tls
+from dicomnode.credentials import credential, file_named
 from dicomnode.disk import Watermarks
 from dicomnode.errors import ConfigurationError, LedgerUnavailable, NodeError
 from dicomnode.examination import Examiner
@@ -27,6 +28,7 @@ from dicomnode.structure_settings import NAMES_FILE, structure_settings
 from dicomnode.tables import migrate, open_database
 from dicomnode.tls.contexts import Files, calling_context
 from dicomnode.workflows import WorkQueue, create_engine_tables
+from segmentation.durable import write_whole
 
 
 def database_url(configuration: Configuration) -> str:
@@ -35,8 +37,30 @@ def database_url(configuration: Configuration) -> str:
 
 
 def key_file(configuration: Configuration) -> Path:
-    """Return where the key of the pseudonyms lies."""
-    return configuration.node.data_dir / "pseudonym.key"
+    """Return where the key of the pseudonyms lies: a credential of the service, else a file in the data folder."""
+    return credential("pseudonym.key") or configuration.node.data_dir / "pseudonym.key"
+
+
+def open_key(configuration: Configuration) -> bytes:
+    """Return the key of the pseudonyms; at the first start it is made.
+
+    A data folder has one key for ever: a second one would give everything a second name. So a command that was not
+    handed the service's credential is refused.
+
+    Raises:
+        ConfigurationError: it cannot be read or made, or is not the one of this data folder.
+        OSError: the data folder cannot be used.
+    """
+    path, mark = key_file(configuration), configuration.node.data_dir / "pseudonym.sha256"
+    if mark.exists() and not path.exists():
+        raise ConfigurationError([f"{path}: the key of the pseudonyms is missing; is it a credential of the service?"])
+    key = load_or_create_key(path)
+    digest = hashlib.sha256(key).hexdigest().encode()
+    if not mark.exists():
+        write_whole(mark, digest)
+    elif mark.read_bytes() != digest:
+        raise ConfigurationError([f"{path}: is not the key of the pseudonyms that this data folder began with"])
+    return key
 
 
 def timeouts_of(delivering: Delivering, tls: TlsSettings | None = None) -> Timeouts:
@@ -56,16 +80,11 @@ def certificate_files(tls: Tls) -> Files:
     Raises:
         ConfigurationError: there is no such folder.
     """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    names = {"certificate_file": tls.certificate_file, "key_file": tls.key_file, "ca_file": tls.ca_file}
-    faults = [
-        f"tls.{key}: {name} is no absolute path, and there is no CREDENTIALS_DIRECTORY with systemd's credentials"
-        for key, name in names.items()
-        if not folder and not Path(name).is_absolute()
-    ]
-    if faults:
-        raise ConfigurationError(faults)
-    return Files(*(Path(folder, name) for name in names.values()))
+    return Files(
+        file_named("tls.certificate_file", tls.certificate_file),
+        file_named("tls.key_file", tls.key_file),
+        file_named("tls.ca_file", tls.ca_file),
+    )
 
 
 def tls_settings_of(tls: Tls) -> TlsSettings | None:
@@ -81,16 +100,20 @@ def watermarks_of(receiving: Receiving) -> Watermarks:
 
 
 def repository_of(audit: Audit) -> Repository | None:
-    """Return where audit messages go, if they go anywhere."""
+    """Return where audit messages go, if they go anywhere.
+
+    Raises:
+        ConfigurationError: if it names a credential that this process was not given.
+    """
     if not audit.syslog_transport:
         return None
     return Repository(
         audit.syslog_transport,
         audit.syslog_host,
         audit.syslog_port,
-        audit.syslog_ca_file,
-        audit.syslog_certificate_file,
-        audit.syslog_key_file,
+        _repository_file(audit, "syslog_ca_file"),
+        _repository_file(audit, "syslog_certificate_file"),
+        _repository_file(audit, "syslog_key_file"),
     )
 
 
@@ -112,6 +135,11 @@ def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, deco
     same = partial(is_same, decode=decode)
     limit = receiving.message_limit_mib
     return spool, Intake(spool, rows, configuration.rules, feeding, same, message_limit_mib=limit)
+
+
+def _repository_file(audit: Audit, key: str) -> Path | None:
+    name = getattr(audit, key)
+    return file_named(f"audit.{key}", name) if name else None
 
 
 @dataclass(frozen=True)
@@ -155,7 +183,7 @@ class Books:
             raise NodeError(f"there is no data folder {data_dir}: the node has not run with this configuration")
         try:
             make_directory(data_dir)
-            pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
+            pseudonyms = Pseudonyms(open_key(configuration))
         except OSError as error:
             raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
         engine = open_database(database_url(configuration))

@@ -3,6 +3,7 @@
 A handler only translates: from an event to a call of `intake`, from a refusal to a DIMSE status (`dimse.STATUS_OF`).
 """
 
+import socket
 import ssl
 import threading
 import time
@@ -132,6 +133,7 @@ def start(
     visits: Visits,
     secure: SecurePort | None = None,
     more: Sequence[EventHandlerType] = (),
+    listening: Sequence[socket.socket] = (),
 ) -> Receiver:
     """Listen for associations.
 
@@ -144,6 +146,7 @@ def start(
         visits: is told who came and what came of it.
         secure: where TLS is spoken, if it is.
         more: handlers of further services.
+        listening: sockets that listen on these ports already, as systemd passes them.
 
     Raises:
         NodeError: a port cannot be bound.
@@ -162,6 +165,7 @@ def start(
     ae.require_called_aet = True
     ae.require_calling_aet = [peer.ae_title for peer in peers] or [node.ae_title]
     door = _Door(node.ae_title, peers, intake, feeding, visits=visits, limit_mib=receiving.message_limit_mib)
+    passed = {each.getsockname()[1]: each for each in listening}
 
     def listen(port: int, context_for: ContextFor) -> BoundedServer:
         try:
@@ -175,12 +179,16 @@ def start(
                 ended=door.end,
                 context_for=context_for,
                 unproven=partial(visits.rejected, ""),
+                listening=passed.pop(port, None),
             )
         except OSError as error:
             raise NodeError(f"port {port} cannot be listened on: {error.strerror}") from error
 
     plain = None if secure and secure.only else listen(node.port, lambda: None)
-    return Receiver(plain, listen(secure.port, secure.settings) if secure else None)
+    encrypted = listen(secure.port, secure.settings) if secure else None
+    if passed:
+        raise NodeError(f"a socket unit listens on port {min(passed)}, which is not one of the configuration's")
+    return Receiver(plain, encrypted)
 
 
 def limits_of(receiving: Receiving) -> Limits:

@@ -36,8 +36,8 @@ class Repository:
         transport: udp, tcp, or tls.
         host: name or address.
         port: of the repository.
-        ca_file: who vouches for its certificate; the machine's own authorities if it is empty.
-        certificate_file: of this node, with its chain; empty where the repository asks for none.
+        ca_file: who vouches for its certificate; the machine's own authorities if there is none.
+        certificate_file: of this node, with its chain; none where the repository asks for none.
         key_file: of that certificate.
         timeout_s: to connect and to send.
     """
@@ -45,9 +45,9 @@ class Repository:
     transport: Literal["udp", "tcp", "tls"]
     host: str
     port: int
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
     timeout_s: float = 10.0
 
     def connect(self) -> socket.socket:
@@ -71,7 +71,7 @@ class Repository:
             raise
 
     def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca_file or None)
+        context = ssl.create_default_context(cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate_file:
             context.load_cert_chain(self.certificate_file, self.key_file)

@@ -5,8 +5,8 @@ import sys
 
 from dicomnode.config import Configuration
 from dicomnode.daemon import run_until_signalled
-from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
-from dicomnode.node import key_file
+from dicomnode.log import Pseudonyms, set_logging_up
+from dicomnode.node import open_key
 from dicomnode.spool import make_directory
 
 
@@ -19,6 +19,6 @@ def serve(configuration: Configuration) -> None:
     """
     os.umask(0o077)  # nobody else on the machine reads a patient's CT, whatever the service manager was told
     make_directory(configuration.node.data_dir)
-    pseudonyms = Pseudonyms(load_or_create_key(key_file(configuration)))
+    pseudonyms = Pseudonyms(open_key(configuration))
     set_logging_up(configuration.logging.format, configuration.logging.level, pseudonyms, sys.stderr)
     run_until_signalled(configuration)

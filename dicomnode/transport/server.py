@@ -189,6 +189,7 @@ class BoundedServer(ThreadedAssociationServer):
         ended: is told of each association that is over.
         context_for: TLS settings of the next connection.
         unproven: is told of each TLS handshake that failed.
+        listening: a socket that listens already, as systemd passes one; `address` counts for nothing then.
 
     Raises:
         OSError: the port cannot be bound.
@@ -209,7 +210,9 @@ class BoundedServer(ThreadedAssociationServer):
         ended: Ended,
         context_for: ContextFor = lambda: None,
         unproven: TurnedAway = lambda _address, _reason: None,
+        listening: socket.socket | None = None,
     ) -> None:
+        self._listening = listening
         self.limits = limits
         self.store = store
         self.event_handlers = tuple((each[0], each[1]) for each in handlers)
@@ -222,6 +225,17 @@ class BoundedServer(ThreadedAssociationServer):
         self._reaped = self._reported = time.monotonic()
         self._over = 0
         super().__init__(ae, address, ae.ae_title, contexts, request_handler=BoundedRequestHandler)
+
+    def server_bind(self) -> None:
+        """Bind the port, or take over the socket that listens already."""
+        if self._listening is None:
+            super().server_bind()
+            return
+        if self.socket:
+            self.socket.close()
+        self.socket = self._listening
+        self.socket.settimeout(self.ae.network_timeout)
+        self.server_address = self.socket.getsockname()
 
     @property
     def active_associations(self) -> list[Association]:

@@ -32,14 +32,18 @@ def seconds_of(key: str) -> int:
     return int(number) * SECONDS[unit]
 
 
-@pytest.fixture(params=["", "gpu.conf", "port-104.conf"], ids=["plain", "gpu", "port-104"])
+DROP_INS = ("", "gpu.conf", "port-104.conf", "socket.conf", "credentials.conf")
+
+
+@pytest.fixture(params=DROP_INS, ids=[name.removesuffix(".conf") or "cpu" for name in DROP_INS])
 def unit(request, tmp_path) -> Path:
-    """The unit with one of its drop-ins, and with a program that every machine has."""
+    """The unit, as it is for a CPU or with one of its drop-ins, and with a program that every machine has."""
     here = tmp_path / "dicomnode.service"
     here.write_text(UNIT.read_text(encoding="utf-8").replace(f"ExecStart={PROGRAM}", "ExecStart=/bin/true"))
     if request.param:
         (tmp_path / "dicomnode.service.d").mkdir()
         shutil.copy(FOLDER / request.param, tmp_path / "dicomnode.service.d")
+    shutil.copy(FOLDER / "dicomnode.socket", tmp_path)
     return here
 
 
@@ -59,6 +63,19 @@ def test_the_unit_verifies_without_a_word(unit: Path) -> None:
     done = run(program("systemd-analyze"), "verify", unit)
 
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.peer
+def test_the_socket_unit_verifies_without_a_word(unit: Path) -> None:
+    """systemd-analyze finds nothing to say about the socket unit beside the service."""
+    done = run(program("systemd-analyze"), "verify", unit.parent / "dicomnode.socket")
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_every_drop_in_is_tried() -> None:
+    """No file of the folder is left out above."""
+    assert {file.name for file in FOLDER.glob("*.conf")} == set(DROP_INS) - {""}
 
 
 @pytest.mark.peer

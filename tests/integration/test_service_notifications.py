@@ -1,6 +1,7 @@
-"""What the service manager hears of a daemon: that it is ready, that it lives, that it stops."""
+"""What the service manager hears of a daemon, and the socket that it listens on for it."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from dicomnode import scu
+from dicomnode.notify import passed_sockets
+from dicomnode.scu import Timeouts
+from tests.support.node import free_port, make_node, tps, wait_until
 
 CONFIGURATION = """
 [node]
@@ -84,3 +90,52 @@ def test_a_second_daemon_on_the_same_folder_is_refused(
     assert second.returncode == 1
     assert "another daemon works on" in second.stderr
     assert daemon.poll() is None
+
+
+def is_called(port: int) -> bool:
+    """Call somebody on this port; return whether there is anybody."""
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.peer
+def test_a_socket_unit_listens_for_the_daemon(tmp_path: Path) -> None:
+    """Whoever calls before the daemon runs waits until it does, and is answered."""
+    activate = shutil.which("systemd-socket-activate") or pytest.skip("systemd-socket-activate is not installed")
+    node = make_node(tmp_path / "node", tps(9), bundle="demo")
+    command = [sys.executable, "-m", "dicomnode", "--config", str(node.configuration), "serve"]
+    process = subprocess.Popen([activate, f"--listen=127.0.0.1:{node.port}", *command], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: scu.echo(node.own, "TPS", Timeouts(acse_s=WAIT_S)).ok, WAIT_S, lambda: "no answer")
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(WAIT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.peer
+def test_a_socket_unit_on_another_port_is_refused(tmp_path: Path) -> None:
+    """A port that the configuration does not have is said, and nothing is served on it."""
+    activate = shutil.which("systemd-socket-activate") or pytest.skip("systemd-socket-activate is not installed")
+    node, other = make_node(tmp_path / "node", tps(9), bundle="demo"), free_port()
+    command = [sys.executable, "-m", "dicomnode", "--config", str(node.configuration), "serve"]
+    process = subprocess.Popen([activate, f"--listen=127.0.0.1:{other}", *command], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: is_called(other), WAIT_S, lambda: "nobody listens")
+        _, said = process.communicate(timeout=WAIT_S)
+
+        assert process.returncode == 1
+        assert f"a socket unit listens on port {other}" in said
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_socket_for_another_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a parent was passed is not ours."""
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", "1")
+
+    assert passed_sockets() == []

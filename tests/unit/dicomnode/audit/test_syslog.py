@@ -200,7 +200,7 @@ def test_tls_with_certificates_on_both_sides(trail: Trail, tidy: ExitStack, tmp_
     tidy.callback(listener.go_away)
     tell(trail, 1)
 
-    repository = Repository("tls", LOOPBACK, port, str(authority.file), str(own[0]), str(own[1]))
+    repository = Repository("tls", LOOPBACK, port, authority.file, *own)
     forwarding(trail, repository, tidy)
 
     wait_until(lambda: len(listener.received) == 1, 30, lambda: str(listener.received))
@@ -217,7 +217,7 @@ def test_a_repository_of_another_authority_gets_nothing(trail: Trail, tidy: Exit
     tidy.callback(listener.go_away)
     tell(trail, 1)
 
-    outages = forwarding(trail, Repository("tls", LOOPBACK, port, str(Authority(tmp_path / "ca").file)), tidy)
+    outages = forwarding(trail, Repository("tls", LOOPBACK, port, Authority(tmp_path / "ca").file), tidy)
 
     wait_until(lambda: len(outages) == 1, 30, lambda: str(outages))
     assert listener.received == []

@@ -14,6 +14,7 @@ from pydicom import Dataset
 
 from segmentation import implicit_le
 from segmentation.contours import finer, trace_organ
+from segmentation.ct_attributes import reference
 from segmentation.errors import StructureSetError
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
@@ -43,8 +44,7 @@ class Plane:
 
     def reference(self) -> bytes:
         """Return the item of a Contour Image Sequence that refers to the slice."""
-        class_uid = implicit_le.uid("ReferencedSOPClassUID", self.sop_class_uid)
-        return class_uid + implicit_le.uid("ReferencedSOPInstanceUID", self.sop_instance_uid)
+        return reference(self.sop_class_uid, self.sop_instance_uid)
 
 
 def planes_of(headers: Sequence[Dataset], grid: Grid) -> tuple[Plane, ...]:

@@ -11,6 +11,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.tag import Tag
 
+from segmentation import implicit_le
 from segmentation.errors import StructureSetError
 from segmentation.geometry import Grid
 
@@ -78,24 +79,19 @@ def _raw_value(header: Dataset, keyword: str) -> bytes:
     return bytes(encoded.getvalue()[8:])
 
 
-def reference_to_ct(headers: Sequence[Dataset]) -> Dataset:
-    """Return the item of the Referenced Frame of Reference Sequence (PS3.3 C.8.8.5): every slice of the CT."""
+def reference_to_ct(headers: Sequence[Dataset]) -> bytes:
+    """Return the encoded item of the Referenced Frame of Reference Sequence (PS3.3 C.8.8.5): every slice of the CT."""
     ct = headers[0]
-    series = Dataset()
-    series.SeriesInstanceUID = str(ct.SeriesInstanceUID)
-    series.ContourImageSequence = [_reference_to(header) for header in headers]
-    study = Dataset()
-    study.ReferencedSOPClassUID = STUDY_COMPONENT_MANAGEMENT
-    study.ReferencedSOPInstanceUID = str(ct.StudyInstanceUID)
-    study.RTReferencedSeriesSequence = [series]
-    frame = Dataset()
-    frame.FrameOfReferenceUID = str(ct.FrameOfReferenceUID)
-    frame.RTReferencedStudySequence = [study]
-    return frame
+    slices = (reference(str(header.SOPClassUID), str(header.SOPInstanceUID)) for header in headers)
+    series = implicit_le.uid("SeriesInstanceUID", str(ct.SeriesInstanceUID))
+    series += implicit_le.sequence("ContourImageSequence", slices)
+    study = reference(STUDY_COMPONENT_MANAGEMENT, str(ct.StudyInstanceUID))
+    study += implicit_le.sequence("RTReferencedSeriesSequence", [series])
+    frame = implicit_le.uid("FrameOfReferenceUID", str(ct.FrameOfReferenceUID))
+    return frame + implicit_le.sequence("RTReferencedStudySequence", [study])
 
 
-def _reference_to(header: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = str(header.SOPClassUID)
-    item.ReferencedSOPInstanceUID = str(header.SOPInstanceUID)
-    return item
+def reference(sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """Return the encoded item that refers to an instance (PS3.3 table 10-11)."""
+    class_uid = implicit_le.uid("ReferencedSOPClassUID", sop_class_uid)
+    return class_uid + implicit_le.uid("ReferencedSOPInstanceUID", sop_instance_uid)

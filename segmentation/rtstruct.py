@@ -58,7 +58,7 @@ def build_structure_set(
     ds = copy_from_ct(headers[0])
     _add_series_and_equipment(ds, identity)
     _add_structure_set(ds, identity)
-    ds.ReferencedFrameOfReferenceSequence = [reference_to_ct(headers)]
+    _set_raw_sequence(ds, "ReferencedFrameOfReferenceSequence", implicit_le.items_of([reference_to_ct(headers)]))
     origin = Origin(
         frame_of_reference_uid=str(headers[0].FrameOfReferenceUID),
         model_name=identity.model_name,

@@ -1,18 +1,31 @@
 """What is asked for in an A-ASSOCIATE-RQ and what the A-ASSOCIATE-AC grants, PS3.8 9.3.2 and 9.3.3 (pure)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import error, pack, unpack_from
 
+from dicomnode.association_items import (
+    ABSTRACT_SYNTAX,
+    APPLICATION_CONTEXT,
+    APPLICATION_CONTEXT_NAME,
+    FIXED,
+    GRANTED_CONTEXT,
+    IMPLEMENTATION_CLASS,
+    IMPLEMENTATION_VERSION,
+    MAXIMUM_LENGTH,
+    PROPOSED_CONTEXT,
+    ROLE_SELECTION,
+    TRANSFER_SYNTAX,
+    USER_INFORMATION,
+    USUAL_LENGTH,
+    item,
+    items,
+)
 from dicomnode.errors import PeerFailure
 
 ASSOCIATE_RQ, ASSOCIATE_AC = 0x01, 0x02
 LONGEST_PDU_TAKEN = 131072  # bytes, that we announce
 MOST_CONTEXTS = 128  # their ids are the odd numbers of a byte
-_APPLICATION, _PROPOSED, _GRANTED, _CLASS, _SYNTAX, _USER = 0x10, 0x20, 0x21, 0x30, 0x40, 0x50
-_LONGEST, _IMPLEMENTATION, _ROLES, _VERSION_NAME = 0x51, 0x52, 0x54, 0x55
-_APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
-_FIXED = 68  # bytes before the items: version, AE titles, reserved
 
 
 @dataclass(frozen=True)
@@ -76,15 +89,15 @@ def request(names: Names, offers: Sequence[Offer]) -> bytes:
     roles = b"".join(_role(sop_class) for sop_class in dict.fromkeys(o.sop_class for o in offers if o.as_scp))
     user = b"".join(
         (
-            _item(_LONGEST, pack(">I", LONGEST_PDU_TAKEN)),
-            _item(_IMPLEMENTATION, names.implementation_class_uid.encode()),
+            item(MAXIMUM_LENGTH, pack(">I", LONGEST_PDU_TAKEN)),
+            item(IMPLEMENTATION_CLASS, names.implementation_class_uid.encode()),
             roles,
-            _item(_VERSION_NAME, names.implementation_version.encode()),
+            item(IMPLEMENTATION_VERSION, names.implementation_version.encode()),
         )
     )
     titles = names.called.encode().ljust(16) + names.calling.encode().ljust(16)
-    body = pack(">HH", 1, 0) + titles + bytes(32) + _item(_APPLICATION, _APPLICATION_CONTEXT)
-    body += contexts + _item(_USER, user)
+    body = pack(">HH", 1, 0) + titles + bytes(32) + item(APPLICATION_CONTEXT, APPLICATION_CONTEXT_NAME.encode())
+    body += contexts + item(USER_INFORMATION, user)
     return pack(">BxI", ASSOCIATE_RQ, len(body)) + body
 
 
@@ -100,16 +113,17 @@ def agreement(offers: Sequence[Offer], body: bytes) -> Agreement:
     """
     granted: dict[int, str] = {}
     provided: set[str] = set()
-    longest = 0
+    longest = USUAL_LENGTH
     try:
-        for kind, item in _items(body, _FIXED):
-            if kind == _GRANTED and len(item) > 4 and item[2] == 0:
-                granted[item[0]] = next((_uid(value) for sub, value in _items(item, 4) if sub == _SYNTAX), "")
-            elif kind == _USER:
-                for sub, value in _items(item, 0):
-                    if sub == _LONGEST:
+        for kind, content in items(body, FIXED):
+            if kind == GRANTED_CONTEXT and len(content) > 4 and content[2] == 0:
+                syntaxes = (_uid(value) for sub, value in items(content, 4) if sub == TRANSFER_SYNTAX)
+                granted[content[0]] = next(syntaxes, "")
+            elif kind == USER_INFORMATION:
+                for sub, value in items(content):
+                    if sub == MAXIMUM_LENGTH:
                         longest = unpack_from(">I", value)[0]
-                    elif sub == _ROLES and value[-1:] == b"\x01":
+                    elif sub == ROLE_SELECTION and value[-1:] == b"\x01":
                         provided.add(_uid(value[2:-2]))
     except error:
         raise PeerFailure("the peer's A-ASSOCIATE-AC is broken", transient=True) from None
@@ -122,27 +136,15 @@ def agreement(offers: Sequence[Offer], body: bytes) -> Agreement:
 
 
 def _proposal(context_id: int, offer: Offer) -> bytes:
-    syntaxes = b"".join(_item(_SYNTAX, syntax.encode()) for syntax in offer.syntaxes)
-    return _item(_PROPOSED, pack(">Bxxx", context_id) + _item(_CLASS, offer.sop_class.encode()) + syntaxes)
+    syntaxes = b"".join(item(TRANSFER_SYNTAX, syntax.encode()) for syntax in offer.syntaxes)
+    return item(
+        PROPOSED_CONTEXT, pack(">Bxxx", context_id) + item(ABSTRACT_SYNTAX, offer.sop_class.encode()) + syntaxes
+    )
 
 
 def _role(sop_class: str) -> bytes:
     """Return the role selection: we propose to be SCP, and not SCU."""
-    return _item(_ROLES, pack(">H", len(sop_class)) + sop_class.encode() + b"\x00\x01")
-
-
-def _item(kind: int, content: bytes) -> bytes:
-    return pack(">BxH", kind, len(content)) + content
-
-
-def _items(data: bytes, position: int) -> Iterator[tuple[int, bytes]]:
-    while position < len(data):
-        kind, length = unpack_from(">BxH", data, position)
-        end = position + 4 + length
-        if end > len(data):
-            raise error("an item is longer than what holds it")
-        yield kind, data[position + 4 : end]
-        position = end
+    return item(ROLE_SELECTION, pack(">H", len(sop_class)) + sop_class.encode() + b"\x00\x01")
 
 
 def _uid(value: bytes) -> str:

@@ -61,6 +61,7 @@ RIGHT_TO_SEND: dict[str, Right] = {CT_IMAGE_STORAGE: "send_ct", RT_STRUCTURE_SET
 """SOP class -> the right that its sender needs."""
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
+UNKNOWN_APPLICATION_CONTEXT = (1, 1, 2)
 UNKNOWN_CALLED_AE = (1, 1, 7)
 UNKNOWN_CALLING_AE = (1, 1, 3)
 

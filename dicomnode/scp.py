@@ -19,10 +19,12 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from dicomnode.association_items import APPLICATION_CONTEXT_NAME
 from dicomnode.config import Node, Receiving
 from dicomnode.dimse import (
     STATUS_OF,
     SUCCESS,
+    UNKNOWN_APPLICATION_CONTEXT,
     UNKNOWN_CALLED_AE,
     UNKNOWN_CALLING_AE,
     accepted_contexts,
@@ -239,7 +241,9 @@ class _Door:
         called, calling = (_request(event.assoc).called_ae_title or "").strip(), _calling(event.assoc)
         address = event.assoc.requestor.address
         peer = find_peer(self._peers, calling)
-        if called != self._ae_title:
+        if _request(event.assoc).application_context_name != APPLICATION_CONTEXT_NAME:
+            self._reject(event.assoc, UNKNOWN_APPLICATION_CONTEXT, f"{calling!r} speaks no DICOM that is known here")
+        elif called != self._ae_title:
             self._reject(event.assoc, UNKNOWN_CALLED_AE, f"it called {called!r}, this node is {self._ae_title}")
         elif peer is None:
             self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling!r} is no peer of this node")

@@ -18,6 +18,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.presentation import PresentationContext
 
+from dicomnode.transport.association_request import plain
 from dicomnode.transport.command_set import COMMAND, LAST, P_DATA_TF, Command, store_response
 from dicomnode.transport.faults import ProtocolFault
 from dicomnode.transport.incoming import Incoming
@@ -105,7 +106,7 @@ class BoundedDUL(DULServiceProvider):
         try:
             self._idle_timer.start()
             self._run_state_machine()
-            self._decode(self.first_pdu)
+            self._decode(plain(self.first_pdu))
             while not self._kill_thread:
                 self._run_state_machine()
                 self.assoc._dul_ready.set()  # noqa: SLF001 (pynetdicom's own reactor sets it too)

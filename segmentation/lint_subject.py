@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
@@ -25,7 +25,7 @@ DELIMITERS = {
 }  # backslash ^ = after which a value in ISO 2022 is in its first character set again, PS3.5 6.1.2.5.3
 DAMAGED = (  # what pydicom raises
     *(AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError),
-    *(OSError, struct.error),
+    *(OSError, BytesLengthException, struct.error),
 )
 FILLED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 

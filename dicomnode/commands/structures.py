@@ -1,5 +1,6 @@
 """What a structure set holds: its ROIs, the organs that they are, their volumes, and whether it is approved."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, FileDataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicomnode.encoded import walk
@@ -19,7 +20,10 @@ from segmentation.names import Match, OwnNames, match_name, match_names
 from segmentation.rtstruct_summary import RoiSummary, StructureSetSummary, number_of, summarise
 
 PREAMBLE_AND_PREFIX, GROUP_LENGTH_ELEMENT = 132, 12  # bytes, PS3.10 7.1
-DAMAGED = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError)
+DAMAGED = (  # what pydicom raises
+    *(AttributeError, TypeError, ValueError, LookupError, ArithmeticError, NotImplementedError),
+    *(BytesLengthException, struct.error),
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydicom import Dataset, dcmread
 from typer.testing import CliRunner
 
 from dicomnode.cli import app
+from dicomnode.commands.lint import lint
 from dicomnode.commands.structure_masks import write_masks, write_structure_set_of_masks
 from dicomnode.commands.structures import show_structure_set
 from dicomnode.errors import NodeError, NotFound
@@ -190,6 +191,18 @@ def test_bad_files_are_faults_in_a_sentence(drawn, tmp_path):
         write_structure_set_of_masks(tmp_path / "text", drawn / "ct", tmp_path / "out", settings, profile="smooth")
     with pytest.raises(NodeError, match="cannot be written"):
         write_masks(drawn / "rs.dcm", drawn / "ct", tmp_path / "absent" / "out.npz")
+
+
+@pytest.mark.parametrize("length", [3, 6, 387])
+def test_a_damaged_head_is_a_fault_in_a_sentence(drawn, tmp_path, length):
+    """A group length that is no number: found by the fuzzer, in which pydicom raises what it raises nowhere else."""
+    whole = (drawn / "rs.dcm").read_bytes()
+    (tmp_path / "damaged").write_bytes(whole[:138] + length.to_bytes(2, "little") + whole[140:])
+
+    with pytest.raises(NodeError, match="is damaged"):
+        show_structure_set(tmp_path / "damaged", StructureSettings())
+    with pytest.raises(StructureSetError, match="is damaged"):
+        lint(tmp_path / "damaged")
 
 
 @real_data

@@ -52,7 +52,7 @@ class Command:
 
 
 def parse_command(encoded: bytes | bytearray) -> Command:
-    """Return what a command set says; what is malformed is left to pynetdicom, which aborts."""
+    """Return what a command set says; what is malformed has no value."""
     values: dict[int, bytes] = {}
     position = 0
     try:

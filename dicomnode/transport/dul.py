@@ -12,7 +12,7 @@ from struct import Struct
 import structlog
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL
+from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
@@ -236,6 +236,8 @@ class BoundedDUL(DULServiceProvider):
             fragments.append((context_id, bytes([LAST]) + bytes(self._incoming.data)))
         message.decode_msg(values, self.assoc)
         primitive = message.message_to_primitive()
+        if isinstance(primitive, C_STORE):  # those that can be answered are served here
+            raise ProtocolFault("a C-STORE request is malformed")
         if not isinstance(primitive, C_CANCEL):  # there is no operation that could be cancelled
             self.assoc.dimse.msg_queue.put((context_id, primitive))
 

@@ -31,7 +31,7 @@ from dicomnode.transport.association import BoundedAssociation, Ended
 from dicomnode.transport.dul import Store
 from dicomnode.transport.faults import ProtocolFault
 from dicomnode.transport.limits import Limits
-from dicomnode.transport.socket import BoundedSocket, receive_into, shut_down
+from dicomnode.transport.socket import BoundedSocket, receive_into, reset_when_closed, shut_down
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,7 @@ class Connection:
         deadline = self.association.dul.socket.cut_at if self.association else self.cut_at
         if deadline is None or now < deadline:
             return False
+        reset_when_closed(self.socket)
         self.cut()
         return True
 

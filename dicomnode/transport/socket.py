@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import ssl
+import struct
 import threading
 
 from pynetdicom.association import Association
@@ -24,6 +25,12 @@ def shut_down(connection: socket.socket) -> None:
     # Not the TLS socket's own: it forgets its keys first, and a late write would go out in the clear.
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def reset_when_closed(connection: socket.socket) -> None:
+    """Let closing a connection be the end of it: what its peer does not read would stay in the kernel for minutes."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def receive_into(connection: socket.socket, view: memoryview) -> None:

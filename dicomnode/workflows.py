@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
@@ -113,7 +114,8 @@ class WorkQueue:
             delivery_ids: likewise of all deliveries.
         """
         found = self._client.list_workflows(load_input=False, load_output=False)
-        owners = {"contour": series_ids(), "deliver": delivery_ids()}
+        deliveries = delivery_ids()
+        owners = {"contour": series_ids(), "deliver": deliveries, "prove": deliveries}
         orphans = [
             workflow.workflow_id
             for workflow in found
@@ -180,7 +182,8 @@ def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[int, int]]:
     elif isinstance(order, ProofOrder):
         name, kind, number = "prove_delivery", "prove", order.delivery_id
     else:
-        name, kind, number = "answer_commitment", "commitment", order.request_id
+        # An answered request's row goes at once and its number is given again: its work has a name of its own.
+        name, kind, number = "answer_commitment", f"commitment-{uuid4().hex}", order.request_id
     options = _options(name, "deliver", f"{kind}:{number}:{order.attempt}")
     if order.delay_s > 0:
         options["delay_seconds"] = order.delay_s  # a row that waits costs nothing, a workflow that sleeps a thread

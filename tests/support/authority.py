@@ -1,4 +1,4 @@
-"""A certificate authority in a temporary folder, made with the commands that docs/operating.md gives the operator."""
+"""A certificate authority in a temporary folder, made with the commands of docs/operating.md, but no passphrase."""
 
 import subprocess
 from dataclasses import dataclass

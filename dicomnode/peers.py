@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import ClassVar, Literal
 
-from dicomnode.tls.identity import Certificate, binding_fault
+from dicomnode.tls.binding import Certificate, binding_fault
 from segmentation.profiles import PROFILES
 
 Right = Literal["send_ct", "send_approvals", "receive_results", "receive_segmentations", "answer_queries"]
@@ -121,5 +121,5 @@ def _addresses_of(host: str) -> tuple[str, ...]:
     """Return the IP addresses of a host; none where the name cannot be resolved."""
     try:
         return tuple({str(entry[4][0]).split("%")[0] for entry in socket.getaddrinfo(host, None)})
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for what is no name at all
         return ()

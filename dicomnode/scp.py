@@ -238,19 +238,28 @@ class _Door:
 
     def _examine(self, event: Event) -> None:
         """Reject who is not known by name, address and certificate (PS3.8 9.3.4)."""
-        called, calling = (_request(event.assoc).called_ae_title or "").strip(), _calling(event.assoc)
-        address = event.assoc.requestor.address
-        peer = find_peer(self._peers, calling)
-        if _request(event.assoc).application_context_name != APPLICATION_CONTEXT_NAME:
-            self._reject(event.assoc, UNKNOWN_APPLICATION_CONTEXT, f"{calling!r} speaks no DICOM that is known here")
-        elif called != self._ae_title:
-            self._reject(event.assoc, UNKNOWN_CALLED_AE, f"it called {called!r}, this node is {self._ae_title}")
-        elif peer is None:
-            self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling!r} is no peer of this node")
-        elif not peer.comes_from(address):
-            self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling} may not come from this address")
-        elif fault := peer.certificate_fault(cast("BoundedAssociation", event.assoc).certificate):
-            self._reject(event.assoc, UNKNOWN_CALLING_AE, f"{calling} was not believed: {fault}")
+        try:
+            fault = self._fault(cast("BoundedAssociation", event.assoc))
+        except Exception as error:  # noqa: BLE001 (pynetdicom would log it, and let them in)
+            fault = UNKNOWN_CALLING_AE, f"who called could not be examined: {type(error).__name__}"
+        if fault is not None:
+            self._reject(event.assoc, *fault)
+
+    def _fault(self, association: BoundedAssociation) -> tuple[tuple[int, int, int], str] | None:
+        """Return why who calls may not come in, as the Standard says it and in words; None if they may."""
+        request, calling = _request(association), _calling(association)
+        called, peer = (request.called_ae_title or "").strip(), find_peer(self._peers, calling)
+        if request.application_context_name != APPLICATION_CONTEXT_NAME:
+            return UNKNOWN_APPLICATION_CONTEXT, f"{calling!r} speaks no DICOM that is known here"
+        if called != self._ae_title:
+            return UNKNOWN_CALLED_AE, f"it called {called!r}, this node is {self._ae_title}"
+        if peer is None:
+            return UNKNOWN_CALLING_AE, f"{calling!r} is no peer of this node"
+        if not peer.comes_from(association.requestor.address):
+            return UNKNOWN_CALLING_AE, f"{calling} may not come from this address"
+        if fault := peer.certificate_fault(association.certificate):
+            return UNKNOWN_CALLING_AE, f"{calling} was not believed: {fault}"
+        return None
 
     def _reject(self, association: Association, diagnostic: tuple[int, int, int], reason: str) -> None:
         address = association.requestor.address

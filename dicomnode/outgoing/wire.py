@@ -8,8 +8,8 @@ from struct import unpack
 from typing import Self
 
 from dicomnode.errors import PeerFailure
+from dicomnode.tls.binding import Certificate, read_certificate
 from dicomnode.tls.contexts import reason_of
-from dicomnode.tls.identity import Certificate, read_certificate
 
 _LAST_WORDS_S = 0.2  # what a peer said before it closed is here already
 _HEAD = 6  # bytes: type, reserved, length (PS3.8 9.3.1)
@@ -75,11 +75,11 @@ class Wire:
         try:
             self._limit(until)
             self._socket = secured = context.wrap_socket(self._socket, server_hostname=host)
+            return read_certificate(secured.getpeercert(binary_form=True) or b"", secured.getpeercert())
         except TimeoutError:
             raise PeerFailure("the peer does not finish the TLS handshake", transient=True) from None
         except (OSError, ValueError) as error:
             raise PeerFailure(f"no TLS handshake: {_why(error)}", transient=True) from error
-        return read_certificate(secured.getpeercert(binary_form=True) or b"", secured.getpeercert())
 
     def send(self, data: bytes, until: float) -> None:
         """Send all of it.

@@ -9,8 +9,8 @@ from pathlib import Path
 import structlog
 
 from dicomnode.errors import ConfigurationError
+from dicomnode.tls.binding import Certificate, read_certificate
 from dicomnode.tls.contexts import Files, calling_context, listening_context
-from dicomnode.tls.identity import Certificate, read_certificate
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """The TLS settings of PS3.15 B.12, for who listens and for who calls; both sides must show a certificate.
 
 B.12 is BCP 195, RFC 9325: TLS 1.3, or 1.2 with the four suites of its section 4.2, which have forward secrecy and
-authenticated encryption; neither compression (3.3), renegotiation (3.5) nor a session that is taken up again without a
+authenticated encryption; neither compression (3.3), renegotiation (3.5) nor tickets for sessions that go on without a
 look at the certificate (3.4). TLS 1.0 and 1.1 are gone with RFC 8996.
 """
 

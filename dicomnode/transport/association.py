@@ -12,7 +12,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from dicomnode.tls.identity import Certificate
+from dicomnode.tls.binding import Certificate
 from dicomnode.transport.dul import BoundedDUL, Store
 from dicomnode.transport.limits import Limits
 

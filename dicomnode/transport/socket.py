@@ -15,7 +15,8 @@ import threading
 from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket
 
-from dicomnode.tls.identity import Certificate, read_certificate
+from dicomnode.tls.binding import Certificate, read_certificate
+from dicomnode.transport.faults import ProtocolFault
 
 _HEADER = 6  # bytes of the header of a PDU or of a value, which come with what follows them
 
@@ -53,17 +54,31 @@ def receive_into(connection: socket.socket, view: memoryview) -> None:
         view = view[count:]
 
 
+def _certificate_of(connection: socket.socket) -> Certificate | None:
+    """Return the peer's certificate, or None where it does not come over TLS."""
+    if not isinstance(connection, ssl.SSLSocket):
+        return None
+    try:
+        return read_certificate(connection.getpeercert(binary_form=True) or b"", connection.getpeercert())
+    except ValueError as error:
+        raise ProtocolFault("its certificate cannot be read") from error
+
+
 class BoundedSocket(AssociationSocket):
     """A connection that the reaper can end, and a bell by which other threads wake its reader.
 
     Args:
         association: that it belongs to.
         connection: accepted; over TLS, with the handshake done.
+
+    Raises:
+        ProtocolFault: the peer's certificate cannot be read.
     """
 
     def __init__(self, association: Association, connection: socket.socket) -> None:
         super().__init__(association, client_socket=connection)
         self._connection = connection
+        self.certificate = _certificate_of(connection)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._bell_lock = threading.Lock()
         # poll and not select: a descriptor above 1023 is no fault.
@@ -73,13 +88,6 @@ class BoundedSocket(AssociationSocket):
         self._all_ears.register(self._bell, select.POLLIN)
         self._all_ears.register(connection, select.POLLIN)
         self.cut_at: float | None = None
-
-    @property
-    def certificate(self) -> Certificate | None:
-        """The peer's certificate, or None where it does not come over TLS."""
-        if not isinstance(self._connection, ssl.SSLSocket):
-            return None
-        return read_certificate(self._connection.getpeercert(binary_form=True) or b"", self._connection.getpeercert())
 
     def ring(self) -> None:
         """Let `wait` return; from any thread."""

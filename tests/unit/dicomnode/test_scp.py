@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from dicomnode.config import Receiving
 from dicomnode.dimse import ACCEPTED, EXPLICIT_VR_LE, VERIFICATION
 from dicomnode.instance_file import InstanceFile, parse_file
+from dicomnode.peers import Peer
 from dicomnode.routing import CT_IMAGE_STORAGE
 from tests.support.instances import COMPRESSED, SERIES, ct_instance, instance_file, structure_set
 from tests.support.receiver import RunningReceiver, running_receiver
@@ -106,6 +107,23 @@ def test_who_is_not_known_is_rejected_and_the_log_says_why(
     assert association.is_rejected
     assert (rejection.result, rejection.result_source, rejection.diagnostic) == code
     assert (logs[0]["event"], logs[0]["address"], logs[0]["reason"]) == ("association rejected", "127.0.0.1", said)
+
+
+class Unfathomable(Peer):
+    """A peer on which the door trips."""
+
+    def comes_from(self, address: str) -> bool:
+        """Fail in a way that nobody thought of."""
+        raise RuntimeError(address)
+
+
+def test_who_cannot_be_examined_stays_outside(tmp_path: Path) -> None:
+    """The library would let in whoever its handler fails on."""
+    peer = Unfathomable("TPS", "127.0.0.1", 11113, may=("send_ct",))
+    with running_receiver(tmp_path, receiving=IMPATIENT, peers=(peer,)) as node:
+        association = associate(node)
+
+    assert association.is_rejected
 
 
 def test_a_peer_that_may_do_nothing_else_may_echo(node: RunningReceiver) -> None:

@@ -1,4 +1,4 @@
-"""Whose a certificate is, and when it ends (pure)."""
+"""What a certificate is bound by, and when it ends (pure)."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicomnode.tls.identity import Certificate, binding_fault, read_certificate
+from dicomnode.tls.binding import Certificate, binding_fault, read_certificate
 from tests.support.authority import Authority, openssl
 
 FINGERPRINT = "0f" * 32

@@ -144,9 +144,12 @@ class Assurance:
         if request is None or request.attempts != attempt - 1:
             return "nothing to do"
         peer = find_peer(self._peers, request.peer)
+        if peer is None:
+            self._ledger.forget_commitment_request(request_id)
+            return "it is no peer any more"
         report = self._report(request.transaction_uid, request.references)
         try:
-            if peer is not None and not self._tell_here(report):
+            if not self._tell_here(report):
                 tell_commitment(peer, report, self._calling.ae_title, self._calling.timeouts)
         except PeerFailure as failure:
             if self._now() - request.received <= timedelta(hours=self._calling.delivering.give_up_after_h):

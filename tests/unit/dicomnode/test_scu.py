@@ -197,3 +197,16 @@ def test_a_syntax_that_was_not_offered_is_not_granted(tmp_path: Path) -> None:
         outcome = send(peer, written(tmp_path, instance_file(structure_set())), "DICOMNODE", QUICK)
 
     assert (outcome.status, outcome.sent, outcome.comment) == (None, 0, "TPS takes nothing of what was offered")
+
+
+def test_a_lost_response_is_answered_by_the_same_instance_again(tmp_path: Path) -> None:
+    """The peer may have it: sent again with the same UID and the same bytes it is one instance there."""
+    file = instance_file(structure_set())
+    paths = written(tmp_path, file)
+    with bad_peer("half answer") as peer:
+        lost = send(peer, paths, "DICOMNODE", QUICK)
+    with receiving_peer() as tps:
+        again = send(tps.peer, paths, "DICOMNODE", PATIENT)
+
+    assert (lost.status, lost.transient, again.ok) == (None, True, True)
+    assert tps.received == [(file.sop_instance_uid, EXPLICIT_VR_LE, file.data)]

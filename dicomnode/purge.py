@@ -1,10 +1,12 @@
 """What is too old by the rules of the configuration goes, and what the operator wants forgotten: files, rows, work."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -21,6 +23,8 @@ from dicomnode.tables import compact
 from dicomnode.trash import Trash
 
 log = structlog.get_logger(__name__)
+
+SETTLE_S = 0.5  # several times as long as rows wait for each other (`registrar`)
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ class Purge:
         books: of the node.
         tell: takes the events for the audit.
         clock: the present time in UTC.
+        settle_s: how long rows of what has just arrived may take to be written.
 
     Raises:
         OSError: the data folder cannot be used.
@@ -117,7 +122,9 @@ class Purge:
         books: Books,
         tell: Callable[[Event], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        settle_s: float = SETTLE_S,
     ) -> None:
+        self._settle_s = settle_s
         self._books = books
         self._data_dir = books.configuration.node.data_dir
         self._trash = Trash(self._data_dir)
@@ -133,16 +140,21 @@ class Purge:
             OSError: the disk refuses.
         """
         if dry:
-            return [self._view(rule, due) for rule, _, due in self._due()]
+            return [self._view(rule, due) for rule in RULES for due in self._due(rule)]
         with self._trash.held():
-            done = []
-            for rule, before, due in self._due():
-                view = self._view(rule, due)
-                if self._carry_out(due.paths, partial(rule.erase, self._books.ledger, due, before)):
-                    log.info("purged", rule=rule.key, what=rule.what, about=view.about, files=view.files)
-                    done.append(view)
+            done = [one for rule in RULES for one in self._purge_by(rule)]
             self._clean_up()
         return done
+
+    def _purge_by(self, rule: Rule) -> list[Purged]:
+        due = self._due(rule)
+        views = [self._view(rule, each) for each in due]
+        before = self._before(rule)
+        jobs = [(each.paths, partial(rule.erase, self._books.ledger, each, before)) for each in due]
+        gone = [view for view, erased in zip(views, self._carry_out(jobs), strict=True) if erased]
+        for view in gone:
+            log.info("purged", rule=rule.key, what=rule.what, about=view.about, files=view.files)
+        return gone
 
     def forget(self, holding: Holding) -> None:
         """Forget everything of some series, whatever its age.
@@ -154,35 +166,49 @@ class Purge:
         """
         names = set(self._names(holding))
         with self._trash.held():
-            if not self._carry_out(holding.paths, lambda: self._books.ledger.erase_holding(holding, names)):
+            erase = partial(self._books.ledger.erase_holding, holding, names)
+            if self._carry_out([(holding.paths, erase)]) != [True]:
                 raise TransitionError("the series is on its way: wait until it has an end, or cancel its jobs")
             log.info("forgotten", series=len(holding.series), files=len(holding.paths))
             self._clean_up()
 
-    def _due(self) -> Iterator[tuple[Rule, datetime, Due]]:
-        for rule in RULES:
-            days = getattr(self._books.configuration.retention, rule.key)
-            if days:
-                before = self._now() - timedelta(days=days)
-                yield from ((rule, before, due) for due in rule.find(self._books.ledger, before))
+    def _due(self, rule: Rule) -> list[Due]:
+        days = getattr(self._books.configuration.retention, rule.key)
+        return rule.find(self._books.ledger, self._before(rule)) if days else []
 
-    def _carry_out(self, paths: Sequence[str], erase: Callable[[], bool]) -> bool:
-        """Set files apart, take their rows away, and destroy the files; all or nothing."""
-        study = study_of(self._data_dir / paths[0], len(paths)) if paths else None
-        apart = self._trash.set_apart(paths)
+    def _before(self, rule: Rule) -> datetime:
+        return self._now() - timedelta(days=getattr(self._books.configuration.retention, rule.key))
+
+    def _carry_out(self, jobs: Sequence[tuple[Sequence[str], Callable[[], bool]]]) -> list[bool]:
+        """Set files apart, take their rows away, and destroy the files; of each job all or nothing.
+
+        What was sent again before its file was set apart may still wait for its row: it is given a moment, so that
+        `erase` sees that it is not old any more. What is sent again afterwards finds no file and is kept anew.
+        """
+        apart: list[Path] = []
+        outcomes: list[bool] = []
+        studies = [study_of(self._data_dir / paths[0], len(paths)) if paths else None for paths, _ in jobs]
         try:
-            erased = erase()
-        except BaseException:
-            self._trash.give_back(apart)
-            raise
+            for paths, _ in jobs:
+                apart.append(self._trash.set_apart(paths))
+            if any(paths for paths, _ in jobs):
+                time.sleep(self._settle_s)
+            for (_, erase), study, folder in zip(jobs, studies, apart, strict=True):
+                outcomes.append(erase())
+                self._end(folder, study, erased=outcomes[-1])
+        finally:
+            for folder in apart[len(outcomes) :]:
+                self._trash.give_back(folder)
+        return outcomes
+
+    def _end(self, apart: Path, study: Study | None, *, erased: bool) -> None:
         if not erased:
             self._trash.give_back(apart)
-            return False
+            return
         self._trash.destroy(apart)
         if study is not None:
             owner = (study.study_instance_uid, study.patient_id, study.patient_name)
             self._deleted.setdefault(owner, Counter()).update(study.instances)
-        return True
 
     def _clean_up(self) -> None:
         """Let nothing remain beside the rows: orders of the engine, masks, old audit files, what was deleted."""

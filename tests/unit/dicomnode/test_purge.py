@@ -1,6 +1,7 @@
 """What is too old goes, what is not stays, and of what went nothing remains in any byte of the data folder."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tests.support.instances import (
     instance_file,
     structure_set,
 )
+from tests.support.node import wait_until
 
 TPS = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
 RESULT = "2.25.77"
@@ -100,7 +102,7 @@ class Hospital:
     def purge(self, days: float, *, dry: bool = False) -> list[str]:
         """Purge as if so many days had gone by; return by which rules something went."""
         clock = lambda: datetime.now(UTC) + timedelta(days=days)  # noqa: E731
-        return [one.rule for one in Purge(self.books, self.told.append, clock).run(dry=dry)]
+        return [one.rule for one in Purge(self.books, self.told.append, clock, settle_s=0).run(dry=dry)]
 
     def known(self) -> dict[str, list[str]]:
         """Return each file of the data folder with what it knows of the canary, in its bytes or its name."""
@@ -333,4 +335,18 @@ def test_what_was_sent_again_meanwhile_is_the_one_that_counts(hospital: Hospital
     trash.give_back(apart)
 
     assert (hospital.folder / first).read_bytes() == b"new"
+    assert len(list(hospital.spool.paths())) == 3
+
+
+def test_what_is_sent_again_while_it_is_purged_stays(hospital: Hospital) -> None:
+    """A row that was still on its way when the files were set apart is seen before they go."""
+    hospital.series()
+    later = datetime.now(UTC) + timedelta(days=11)
+    purge = Purge(hospital.books, hospital.told.append, lambda: later, settle_s=2)
+    with ThreadPoolExecutor(1) as pool:
+        purging = pool.submit(purge.run)
+        wait_until(lambda: not list(hospital.spool.paths()), 30, lambda: "nothing was set apart")
+        hospital.books.ledger.note_repeat(f"{SERIES}.1", later)
+
+        assert purging.result() == []
     assert len(list(hospital.spool.paths())) == 3

@@ -2,7 +2,8 @@
 
     python -m benchmarks.interoperability [--only DCMTK ...] [--write docs/conformance.md]
 
-Runs a node and each implementation, asks every question of `tests/support/foreign/encounter.py`, and prints the table;
+Runs a node and each implementation, asks every question of `tests/support/foreign/encounter.py`, in the clear and over
+TLS with those that speak it, and prints the table;
 with `--write` it stands in the document, between the two comments that mark its place. Ends with 1 if anything failed.
 """
 
@@ -13,7 +14,16 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.foreign.encounter import IMPLEMENTATIONS, QUESTIONS, Meeting, Outcome, meetings
+from tests.support.foreign.encounter import (
+    IMPLEMENTATIONS,
+    QUESTIONS,
+    SECURE_QUESTIONS,
+    SPEAK_TLS,
+    Meeting,
+    Outcome,
+    Question,
+    meetings,
+)
 from tests.support.tiny import write_tiny_bundle
 
 BEGIN, END = "<!-- interoperability: begin -->", "<!-- interoperability: end -->"
@@ -21,10 +31,10 @@ BEGIN, END = "<!-- interoperability: begin -->", "<!-- interoperability: end -->
 OWN = Path(sys.executable).parent
 
 
-def run(meeting: Meeting) -> dict[str, Outcome]:
-    """Ask one implementation every question."""
+def run(meeting: Meeting, questions: Mapping[str, Question]) -> dict[str, Outcome]:
+    """Ask one implementation."""
     outcomes = {}
-    for name, question in QUESTIONS.items():
+    for name, question in questions.items():
         outcomes[name] = outcome = question(meeting)
         print(f"{meeting.foreign.version}: {name}: {outcome.words}", file=sys.stderr)
         if not outcome.ok:
@@ -34,7 +44,10 @@ def run(meeting: Meeting) -> dict[str, Outcome]:
 
 def table(found: Mapping[str, Mapping[str, Outcome]]) -> str:
     """Return the Markdown of what came out: a column for each implementation, a row for each question."""
-    rows = [("", *found), *((name, *(outcomes[name].words for outcomes in found.values())) for name in QUESTIONS)]
+    rows = [("", *found)]
+    for name in (*QUESTIONS, *SECURE_QUESTIONS):
+        words = [outcomes[name].words if name in outcomes else "not tried" for outcomes in found.values()]
+        rows += [(name, *words)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
@@ -55,8 +68,13 @@ def main() -> None:
     os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != OWN)
     with tempfile.TemporaryDirectory() as folder:
         write_tiny_bundle(Path(folder) / "bundles" / "tiny")
-        with meetings(Path(folder), Path(folder) / "bundles", options.only) as all_of_them:
-            found = {meeting.foreign.version: run(meeting) for meeting in all_of_them}
+        bundles = Path(folder) / "bundles"
+        with meetings(Path(folder) / "clear", bundles, options.only) as all_of_them:
+            found = {meeting.foreign.version: run(meeting, QUESTIONS) for meeting in all_of_them}
+        speaking = [title for title in options.only if title in SPEAK_TLS]
+        with meetings(Path(folder) / "tls", bundles, speaking, secure=True) as secured:
+            for meeting in secured:
+                found[meeting.foreign.version] |= run(meeting, SECURE_QUESTIONS)
     text = table(found)
     print(text)
     if options.write:

@@ -4,11 +4,26 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.foreign.encounter import IMPLEMENTATIONS, QUESTIONS, Meeting, meetings
+from dicomnode.peers import Peer
+from tests.support.foreign.dcmjs import dcmjs
+from tests.support.foreign.encounter import (
+    IMPLEMENTATIONS,
+    QUESTIONS,
+    SECURE_QUESTIONS,
+    SPEAK_TLS,
+    Meeting,
+    meetings,
+)
+from tests.support.foreign.implementation import Call, Place, ask
+from tests.support.foreign.pixelmed import pixelmed
+from tests.support.node import AE_TITLE, LOOPBACK
+from tests.support.peers_of_others import need
+from tests.support.receiver import running_receiver
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
 LEFT_TO_THE_COMMAND = ("implicit", "process 14", "first-order", "RLE")  # of the transfer syntaxes, and tried elsewhere
@@ -34,3 +49,69 @@ def test_they_understand_each_other(meeting: Meeting, name: str) -> None:
     outcome = QUESTIONS[name](meeting)
 
     assert outcome.ok, f"{outcome.words}\n{outcome.heard[-2000:]}"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory, bundle_dir: Path) -> Iterator[dict[str, Meeting]]:
+    """Run a node and all that speak TLS."""
+    with meetings(tmp_path_factory.mktemp("tls"), bundle_dir, SPEAK_TLS, secure=True) as met:
+        yield {one.ae_title: one for one in met}
+
+
+@pytest.mark.xdist_group("TLS")
+@pytest.mark.parametrize("title", SPEAK_TLS)
+@pytest.mark.parametrize("name", SECURE_QUESTIONS)
+def test_they_understand_each_other_over_tls(secured: dict[str, Meeting], name: str, title: str) -> None:
+    """With certificates on both sides."""
+    outcome = SECURE_QUESTIONS[name](secured[title])
+
+    assert outcome.ok, f"{outcome.words}\n{outcome.heard[-2000:]}"
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
+    """Run a receiver; return the call that it takes."""
+    with running_receiver(tmp_path_factory.mktemp("node")) as running:
+        yield Call(Peer(AE_TITLE, LOOPBACK, running.receiver.port), "TPS")
+
+
+@pytest.mark.xdist_group("DCMTK")
+@pytest.mark.parametrize(
+    "options",
+    [("-ppc", "128"), ("-pts", "38"), ("-pdu", "4096"), ("-pdu", "28672"), ("--repeat", "300"), ("--abort",)],
+    ids=" ".join,
+)
+def test_echoscu_is_answered_however_it_asks(call: Call, options: tuple[str, ...]) -> None:
+    """128 contexts, 38 transfer syntaxes a context, small PDUs, 300 requests, an abort at the end."""
+    need("echoscu")
+    addressed = ("-aet", call.calling, "-aec", call.node.ae_title, call.node.host, str(call.node.port))
+
+    answer = ask(["echoscu", *options, *addressed])
+
+    assert answer.ok, answer.words
+
+
+@pytest.mark.xdist_group("PIXELMED")
+def test_pixelmed_is_answered_for_a_user(call: Call, tmp_path: Path) -> None:
+    """It negotiates the identity of a user with a passcode, which the node does not look at."""
+    with pixelmed(Place(tmp_path, "TPS", call.node.port)) as running:
+        answer = running.echo_as(call, "physicist", "word")
+
+    assert answer.ok, answer.words
+
+
+@pytest.mark.xdist_group("DCMJS")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"asyncOps": {"maxAsyncOpsInvoked": 8, "maxAsyncOpsPerformed": 8}},
+        {"userIdentity": {"type": 2, "positiveResponseRequested": True, "primaryField": "a", "secondaryField": "b"}},
+    ],
+    ids=["asynchronous operations", "user identity"],
+)
+def test_dcmjs_is_answered_whatever_else_it_negotiates(call: Call, tmp_path: Path, options: dict[str, object]) -> None:
+    """The node grants neither, and answers."""
+    with dcmjs(Place(tmp_path, "TPS", call.node.port)) as running:
+        answer = replace(running, options=options).echo(call)
+
+    assert answer.ok, answer.words

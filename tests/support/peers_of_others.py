@@ -88,8 +88,10 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, node_port: int, ae_title: str = "ORTHANC") -> Iterator[Orthanc]:
-    """Run Orthanc, with the node as a modality that it knows."""
+def orthanc(
+    folder: Path, node_port: int, ae_title: str = "ORTHANC", more: Mapping[str, object] | None = None
+) -> Iterator[Orthanc]:
+    """Run Orthanc, with the node as a modality that it knows, and further settings."""
     folder.mkdir(parents=True)
     peer, http_port = tps(free_port(), ae_title), free_port()
     settings: Mapping[str, Any] = {
@@ -104,6 +106,7 @@ def orthanc(folder: Path, node_port: int, ae_title: str = "ORTHANC") -> Iterator
         "DicomPort": peer.port,
         "DicomCheckCalledAet": True,
         "DicomModalities": {"node": [AE_TITLE, LOOPBACK, node_port]},
+        **(more or {}),
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with process(["Orthanc", str(folder / "orthanc.json")], folder / "orthanc.log"):

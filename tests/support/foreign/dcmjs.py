@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dicomnode.dimse import ACCEPTED
 from dicomnode.peers import Peer
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, ask
+from tests.support.authority import Issued
+from tests.support.foreign.implementation import Answer, Call, Kept, Place, ask
 from tests.support.node import free_port, tps, wait_until
 from tests.support.peers_of_others import START_S, absent, listens, need, process
 
@@ -26,6 +27,7 @@ class Dcmjs:
 
     peer: Peer
     folder: Path
+    options: Mapping[str, object]
 
     @property
     def version(self) -> str:
@@ -49,6 +51,7 @@ class Dcmjs:
             "calling": call.calling,
             "called": call.node.ae_title,
             "files": [str(file) for file in files],
+            "options": self.options,
         }
         return ask(["node", str(_FOLDER / "scu.js"), json.dumps(order)])
 
@@ -58,16 +61,33 @@ class Dcmjs:
 
 
 @contextmanager
-def dcmjs(folder: Path, ae_title: str, node_port: int) -> Iterator[Foreign]:
+def dcmjs(place: Place) -> Iterator[Dcmjs]:
     """Run the server; the client runs when it is asked."""
-    del node_port  # it needs to know nobody
     need("node")
     if not _PACKAGE.is_file():
         absent("dcmjs-dimse (npm ci --prefix tests/support/foreign/dcmjs)")
-    got = folder / "got"
+    got = place.folder / "got"
     got.mkdir(parents=True)
-    peer = tps(free_port(), ae_title)
-    order = {"port": peer.port, "aeTitle": ae_title, "folder": str(got), "classes": list(ACCEPTED), "syntaxes": _TAKEN}
-    with process(["node", str(_FOLDER / "scp.js"), json.dumps(order)], folder / "scp.log"):
-        wait_until(lambda: listens(peer.port), START_S, (folder / "scp.log").read_text)
-        yield Dcmjs(peer, got)
+    peer = tps(free_port(), place.ae_title)
+    secure = {"securityOptions": _security(place.papers)} if place.papers else {}
+    order = {
+        "port": peer.port,
+        "aeTitle": place.ae_title,
+        "folder": str(got),
+        "classes": list(ACCEPTED),
+        "syntaxes": _TAKEN,
+        "options": secure,
+    }
+    with process(["node", str(_FOLDER / "scp.js"), json.dumps(order)], place.folder / "scp.log"):
+        wait_until(lambda: listens(peer.port), START_S, (place.folder / "scp.log").read_text)
+        yield Dcmjs(peer, got, secure)
+
+
+def _security(own: Issued) -> dict[str, object]:
+    return {
+        "key": own.key.read_text(),
+        "cert": own.certificate.read_text(),
+        "ca": own.ca.read_text(),
+        "requestCert": True,
+        "rejectUnauthorized": True,
+    }

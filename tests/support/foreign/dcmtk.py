@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicomnode.peers import Peer
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, ask, kept_of
+from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, Place, ask, kept_of
 from tests.support.peers_of_others import Storescp, need, storescp
 
 
@@ -15,6 +15,7 @@ class Dcmtk:
     """Programs of dcmtk; storescp keeps what it gets as it comes (+B) and takes every syntax that it knows (+xa)."""
 
     scp: Storescp
+    secure: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -28,10 +29,12 @@ class Dcmtk:
 
     def echo(self, call: Call) -> Answer:
         """Run echoscu."""
-        return ask(["echoscu", "-v", *_addressed(call)])
+        return ask(["echoscu", "-v", *self.secure, *_addressed(call)])
 
     def store(self, call: Call, files: Sequence[Path]) -> Answer:
-        """Run dcmsend, which offers each file's own syntax when it may not decompress."""
+        """Run dcmsend, which offers each file as it is; over TLS, which it does not speak, storescu for JPEG 2000."""
+        if self.secure:
+            return ask(["storescu", "-v", "-xv", *self.secure, *_addressed(call), *map(str, files)])
         return ask(["dcmsend", "-v", "-dn", *_addressed(call), *map(str, files)])
 
     def kept(self) -> Mapping[str, Kept]:
@@ -40,12 +43,14 @@ class Dcmtk:
 
 
 @contextmanager
-def dcmtk(folder: Path, ae_title: str, node_port: int) -> Iterator[Foreign]:
+def dcmtk(place: Place) -> Iterator[Foreign]:
     """Run storescp; the other programs run when they are asked."""
-    del node_port  # it needs to know nobody
-    need("echoscu", "dcmsend", "storescp")
-    with storescp(folder / "got", ae_title, "+B", "+xa") as scp:
-        yield Dcmtk(scp)
+    need("echoscu", "dcmsend", "storescu", "storescp")
+    secure: tuple[str, ...] = ()
+    if own := place.papers:
+        secure = ("+tls", str(own.key), str(own.certificate), "+cf", str(own.ca))
+    with storescp(place.folder / "got", place.ae_title, "+B", "+xa", *secure) as scp:
+        yield Dcmtk(scp, secure)
 
 
 def _addressed(call: Call) -> list[str]:

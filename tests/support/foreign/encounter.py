@@ -16,11 +16,13 @@ from dicomnode.instance_file import InstanceFile, file_head
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.scu import echo, send
 from dicomnode.series import State
+from dicomnode.tls.contexts import calling_context
 from segmentation.phantom_series import write_series
+from tests.support.authority import Authority, Issued
 from tests.support.foreign.dcmjs import dcmjs
 from tests.support.foreign.dcmtk import dcmtk
 from tests.support.foreign.gdcm import gdcm
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, Run, kept_of
+from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, Place, Run, kept_of
 from tests.support.foreign.orthanc import orthanc
 from tests.support.foreign.pixelmed import pixelmed
 from tests.support.instances import (
@@ -32,7 +34,7 @@ from tests.support.instances import (
     ct_instance,
     instance_file,
 )
-from tests.support.node import AE_TITLE, Node, make_node, running
+from tests.support.node import AE_TITLE, LOOPBACK, Node, free_port, make_node, running
 from tests.support.tiny import marked_series
 
 IMPLEMENTATIONS: dict[str, Run] = {
@@ -73,6 +75,21 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Papers:
+    """What TLS needs.
+
+    Args:
+        node: the node's certificate.
+        foreign: that of the implementations.
+        port: where the node listens for TLS.
+    """
+
+    node: Issued
+    foreign: Issued
+    port: int
+
+
+@dataclass(frozen=True)
 class Meeting:
     """A node and one implementation.
 
@@ -81,17 +98,26 @@ class Meeting:
         foreign: that runs.
         ae_title: of the implementation.
         folder: where files to send are written.
+        papers: where they speak TLS.
     """
 
     node: Node
     foreign: Foreign
     ae_title: str
     folder: Path
+    papers: Papers | None = None
 
     @property
     def call(self) -> Call:
         """The call that the node takes."""
-        return Call(self.node.own, self.ae_title)
+        own = self.node.own
+        return Call(replace(own, port=self.papers.port, tls=True) if self.papers else own, self.ae_title)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """With which the node's own SCU calls."""
+        papers = self.papers
+        return Timeouts(tls=lambda: calling_context(papers.node.files)) if papers else Timeouts()
 
     def kept(self) -> Mapping[str, Kept]:
         """Return what the node keeps, by SOP Instance UID."""
@@ -110,16 +136,34 @@ Question = Callable[[Meeting], Outcome]
 
 
 @contextmanager
-def meetings(folder: Path, bundle_dir: Path, titles: Sequence[str] = tuple(IMPLEMENTATIONS)) -> Iterator[list[Meeting]]:
+def meetings(
+    folder: Path, bundle_dir: Path, titles: Sequence[str] = tuple(IMPLEMENTATIONS), *, secure: bool = False
+) -> Iterator[list[Meeting]]:
     """Run a node with implementations that it knows; what has no SCP gets its results at the first that has one."""
-    port = make_node(folder / "unused").port
+    folder.mkdir(parents=True, exist_ok=True)
+    papers = _papers(folder / "papers") if secure else None
+    port = free_port()
     with ExitStack() as stack:
-        foreign = {title: stack.enter_context(IMPLEMENTATIONS[title](folder / title, title, port)) for title in titles}
+        foreign = {}
+        for title in titles:
+            place = Place(folder / title, title, port, papers.foreign if papers else None)
+            foreign[title] = stack.enter_context(IMPLEMENTATIONS[title](place))
         listening = [one.listens_as for one in foreign.values() if one.listens_as]
-        peers = [one.listens_as or replace(listening[0], ae_title=title) for title, one in foreign.items()]
-        node = make_node(folder / "node", *peers, bundle_dir=bundle_dir)
+        peers = [replace(one.listens_as or listening[0], ae_title=title, tls=secure) for title, one in foreign.items()]
+        more = {"tls": _tls_table(papers)} if papers else {}
+        node = make_node(folder / "node", *peers, bundle_dir=bundle_dir, more=more, port=port)
         stack.enter_context(running(node))
-        yield [Meeting(node, one, title, folder / "sent" / title) for title, one in foreign.items()]
+        yield [Meeting(node, one, title, folder / "sent" / title, papers) for title, one in foreign.items()]
+
+
+def _papers(folder: Path) -> Papers:
+    authority = Authority.make(folder)
+    node, foreign = (authority.issue(name, f"IP:{LOOPBACK}") for name in ("node", "foreign"))
+    return Papers(node, foreign, free_port())
+
+
+def _tls_table(papers: Papers) -> dict[str, object]:
+    return {**{key: str(path) for key, path in papers.node.files.all.items()}, "port": papers.port}
 
 
 def asks_for_echo(meeting: Meeting) -> Outcome:
@@ -133,7 +177,7 @@ def answers_echo(meeting: Meeting) -> Outcome:
     peer = meeting.foreign.listens_as
     if peer is None:
         return Outcome(ok=True, words=NO_SCP)
-    outcome = echo(peer, AE_TITLE, Timeouts())
+    outcome = echo(replace(peer, tls=meeting.papers is not None), AE_TITLE, meeting.timeouts)
     return Outcome(outcome.ok, "yes" if outcome.ok else "no", outcome.detail)
 
 
@@ -158,7 +202,8 @@ def gets(syntax: str, meeting: Meeting) -> Outcome:
     if peer is None:
         return Outcome(ok=True, words=NO_SCP)
     files = [instance_file(one, syntax) for one in _slices(meeting, "2", syntax)]
-    outcome = send(peer, meeting.written(*files), AE_TITLE, Timeouts())
+    secured = replace(peer, tls=meeting.papers is not None)
+    outcome = send(secured, meeting.written(*files), AE_TITLE, meeting.timeouts)
     if "takes nothing of what was offered" in outcome.comment:
         return Outcome(ok=True, words="its SCP does not take it", heard=outcome.comment)
     return _compared(files, meeting.foreign.kept(), Answer(outcome.ok, outcome.comment))
@@ -207,6 +252,17 @@ QUESTIONS: dict[str, Question] = {
     "whole CT to the node, structure set back": comes_back,
 }
 """What is tried with each implementation, as the table names it."""
+
+
+SECURE_QUESTIONS: dict[str, Question] = {
+    "TLS: C-ECHO to the node": asks_for_echo,
+    "TLS: C-ECHO from the node": answers_echo,
+    "TLS: CT to the node, JPEG 2000 lossless": partial(sends, JPEG_2000),
+    "TLS: CT from the node, JPEG 2000 lossless": partial(gets, JPEG_2000),
+}
+"""What is tried over TLS with those that speak it."""
+
+SPEAK_TLS = ("DCMTK", "ORTHANC", "DCMJS")
 
 
 def _slices(meeting: Meeting, what: str, syntax: str = EXPLICIT_VR_LE) -> list[Dataset]:

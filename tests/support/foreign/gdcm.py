@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, ask
+from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, Place, ask
 from tests.support.peers_of_others import need
 
 # gdcmscu 3.0.21 ends every association so, whoever the SCP is (dcmtk's storescp too): it reads the A-RELEASE-RP,
@@ -38,9 +38,8 @@ class Gdcm:
 
 
 @contextmanager
-def gdcm(folder: Path, ae_title: str, node_port: int) -> Iterator[Foreign]:
+def gdcm(_place: Place) -> Iterator[Foreign]:
     """Have gdcmscu ready."""
-    del folder, ae_title, node_port
     need("gdcmscu")
     yield Gdcm()
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dicomnode.part_ten import read_meta
 from dicomnode.peers import Peer
+from tests.support.authority import Issued
 
 LONGEST_S = 120.0
 
@@ -19,7 +20,7 @@ class Call:
     """Whom a foreign SCU calls, and how it calls itself.
 
     Args:
-        node: called by its address and AE title.
+        node: called by its address and AE title, over TLS if it says so.
         calling: AE title of the caller.
     """
 
@@ -74,8 +75,25 @@ class Foreign(Protocol):
         ...
 
 
-Run = Callable[[Path, str, int], AbstractContextManager[Foreign]]
-"""Runs an implementation in a folder, under an AE title, for a node that listens on a port."""
+@dataclass(frozen=True)
+class Place:
+    """Where an implementation is run.
+
+    Args:
+        folder: its own.
+        ae_title: its own.
+        node_port: where the node listens.
+        papers: its certificate, if it is to speak TLS.
+    """
+
+    folder: Path
+    ae_title: str
+    node_port: int
+    papers: Issued | None = None
+
+
+Run = Callable[[Place], AbstractContextManager[Foreign]]
+"""Runs an implementation."""
 
 
 def ask(command: Sequence[str], *, given: str = "") -> Answer:

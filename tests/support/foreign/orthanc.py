@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 
 from dicomnode.peers import Peer
 from tests.support import peers_of_others
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, kept_of
+from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, Place, kept_of
 from tests.support.peers_of_others import need
 
 
@@ -48,6 +48,7 @@ class Orthanc:
             "Host": call.node.host,
             "Port": call.node.port,
             "LocalAet": call.calling,
+            "UseDicomTls": call.node.tls,
             "Timeout": 20,
         }
         self.archive.read("/modalities/called", method="PUT", body=json.dumps(modality).encode())
@@ -62,8 +63,16 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, ae_title: str, node_port: int) -> Iterator[Foreign]:
+def orthanc(place: Place) -> Iterator[Foreign]:
     """Run an Orthanc."""
     need("Orthanc")
-    with peers_of_others.orthanc(folder, node_port, ae_title) as archive:
+    secure: dict[str, object] = {}
+    if own := place.papers:
+        secure = {
+            "DicomTlsEnabled": True,
+            "DicomTlsCertificate": str(own.certificate),
+            "DicomTlsPrivateKey": str(own.key),
+            "DicomTlsTrustedCertificates": str(own.ca),
+        }
+    with peers_of_others.orthanc(place.folder, place.node_port, place.ae_title, secure) as archive:
         yield Orthanc(archive)

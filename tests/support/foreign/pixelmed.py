@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicomnode.peers import Peer
-from tests.support.foreign.implementation import Answer, Call, Foreign, Kept, ask, kept_of
+from tests.support.foreign.implementation import Answer, Call, Kept, Place, ask, kept_of
 from tests.support.node import free_port, tps, wait_until
 from tests.support.peers_of_others import START_S, absent, listens, need, process
 
@@ -46,7 +46,11 @@ class Pixelmed:
 
     def echo(self, call: Call) -> Answer:
         """Run VerificationSOPClassSCU, which says how it went in words alone."""
-        order = (call.node.host, call.node.port, call.node.ae_title, call.calling, "NONSECURE")
+        return self.echo_as(call)
+
+    def echo_as(self, call: Call, *user: str) -> Answer:
+        """Run it for a user: name and passcode."""
+        order = (call.node.host, call.node.port, call.node.ae_title, call.calling, "NONSECURE", *user)
         answer = self._run("VerificationSOPClassSCU", *order)
         return Answer("was successful" in answer.words.replace("  ", " "), answer.words)
 
@@ -66,17 +70,16 @@ class Pixelmed:
 
 
 @contextmanager
-def pixelmed(folder: Path, ae_title: str, node_port: int) -> Iterator[Foreign]:
+def pixelmed(place: Place) -> Iterator[Pixelmed]:
     """Run StorageSOPClassSCPDispatcher; the other programs run when they are asked."""
-    del node_port  # it needs to know nobody
     need("java")
     if missing := [name for name in _NEEDED if not (_JARS / f"{name}.jar").is_file()]:
         absent(", ".join(missing))
-    got = folder / "got"
+    got = place.folder / "got"
     got.mkdir(parents=True)
-    peer = tps(free_port(), ae_title)
+    peer = tps(free_port(), place.ae_title)
     scp = f"{_NETWORK}.StorageSOPClassSCPDispatcher"
-    command = [*_JAVA, scp, str(peer.port), ae_title, str(got), "NONSECURE", "ANY"]
-    with process(command, folder / "scp.log"):
-        wait_until(lambda: listens(peer.port), START_S, (folder / "scp.log").read_text)
+    command = [*_JAVA, scp, str(peer.port), place.ae_title, str(got), "NONSECURE", "ANY"]
+    with process(command, place.folder / "scp.log"):
+        wait_until(lambda: listens(peer.port), START_S, (place.folder / "scp.log").read_text)
         yield Pixelmed(peer, got)

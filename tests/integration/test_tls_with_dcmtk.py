@@ -64,7 +64,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, bundle_dir: Path) -> Iterato
             "alarm_days": 30,
         }
         peer = replace(scp.peer, tls=True, certificates=(TPS_NAME,))
-        node = make_node(at, peer, bundle_dir=bundle_dir, more={"tls": tls})
+        node = make_node(
+            at,
+            peer,
+            bundle_dir=bundle_dir,
+            more={"tls": tls, "metrics": {"textfile": str(at / "node.prom"), "every_s": 0.5}},
+        )
         node.port = port
         made = World(node, scp, authority, tps)
         made.renew(authority.issue("node", "DNS:node.hospital.example"))
@@ -121,6 +126,17 @@ def test_renewed_certificates_are_served_and_broken_ones_are_an_alarm(world: Wor
     assert "the node's certificate ends on" in alarms(world)[0]
     assert "the old ones stay: tls: " in alarms(world)[1]
     assert (served(world), world.dcmtk("echoscu")) == (soon.fingerprint, 0)
+
+
+def test_the_metrics_say_how_long_the_certificates_last(world: World) -> None:
+    """In days: of the node's own one, and of its authority."""
+    lines = (world.node.folder / "node.prom").read_text().splitlines()
+
+    days = dict(
+        line.removeprefix("dicomnode_certificate_days").split() for line in lines if "certificate_days{" in line
+    )
+    assert 10 < float(days['{certificate="own"}']) < 91
+    assert 3640 < float(days['{certificate="authority"}']) <= 3650
 
 
 def alarms(world: World) -> list[str]:

@@ -191,8 +191,8 @@ def descriptors_of(pid: int) -> int:
 
 
 @contextmanager
-def besieged(folder: Path, more: Mapping[str, Mapping[str, object]] | None = None) -> Iterator[Siege]:
-    """Run a node with short timeouts that knows a worker and an attacker, each from an address of their own."""
+def besieged(folder: Path, more: Mapping[str, Mapping[str, object]] | None = None, *others: Peer) -> Iterator[Siege]:
+    """Run a node with short timeouts that knows a worker and an attacker, each from their own address, and others."""
     receiving = {
         "acse_timeout_s": ACSE_S,
         "dimse_timeout_s": DIMSE_S,
@@ -202,7 +202,7 @@ def besieged(folder: Path, more: Mapping[str, Mapping[str, object]] | None = Non
     tables = {"receiving": receiving, "logging": {"level": "DEBUG"}}
     for name, values in (more or {}).items():
         tables[name] = {**tables.get(name, {}), **values}
-    node = make_node(folder, *besiegers(), rules=IGNORE_ALL, more=tables)
+    node = make_node(folder, *besiegers(), *others, rules=IGNORE_ALL, more=tables)
     siege = Siege(node)
     siege.temporary.mkdir()
     with running(node, environment={"TMPDIR": str(siege.temporary)}):

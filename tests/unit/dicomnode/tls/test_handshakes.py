@@ -1,10 +1,10 @@
-"""Who comes in over TLS, who does not and why, and that whoever stays silent stops nobody."""
+"""Who comes in over TLS, and who does not and why; those who stay silent are in `tests/attacks`."""
 
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -232,39 +232,6 @@ def test_where_only_tls_is_spoken_there_is_no_other_port(papers: Papers, tmp_pat
         with socket.create_connection((HOST, running.receiver.port), timeout=10) as connection:
             connection.sendall(associate_rq("TPS"))
             assert Wire(connection).is_cut_within(5)
-
-
-CLIENT_HELLO_HEAD = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-
-
-def test_whoever_is_silent_on_the_tls_port_stops_nobody(node: SecureNode) -> None:
-    """Row 14 of the threats: silence, half a handshake, and silence after one; each is cut, and peers are served."""
-    with ExitStack() as attackers:
-        silent = [attackers.enter_context(node.connected()) for _ in range(12)]
-        for connection in silent[:6]:
-            connection.sendall(CLIENT_HELLO_HEAD)
-        attackers.enter_context(node.secured(node.papers.tps))
-
-        assert all(node.serves_tps() for _ in range(3))
-        assert all(Wire(connection).is_cut_within(SILENT_S + 3) for connection in silent)
-    assert node.serves_tps()
-
-
-def test_a_node_stops_although_somebody_is_silent_in_a_handshake(papers: Papers, tmp_path: Path) -> None:
-    """It does not wait for their deadline."""
-    certificates = Certificates(papers.node.files)
-    secure = SecurePort(0, only=True, settings=certificates.listening)
-    with (
-        running_receiver(tmp_path, peers=(replace(TPS, tls=True),), secure=secure) as running,
-        socket.create_connection((HOST, running.receiver.port), timeout=10) as connection,
-    ):
-        connection.sendall(CLIENT_HELLO_HEAD)
-        assert wait_until(lambda: running.receiver.open_connections == 1)
-
-        running.receiver.stop(grace_s=0)
-
-        assert Wire(connection).is_cut_within(2)
-        assert wait_until(lambda: running.receiver.open_connections == 0)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pynetdicom.transport import AssociationSocket
 from dicomnode.tls.binding import Certificate, read_certificate
 from dicomnode.transport.faults import ProtocolFault
 
-_HEADER = 6  # bytes of the header of a PDU or of a value, which come with what follows them
+_AHEAD = 4096  # bytes read at once where a header is wanted: a command set and the header of what follows it
 
 
 def shut_down(connection: socket.socket) -> None:
@@ -44,14 +44,19 @@ def receive_into(connection: socket.socket, view: memoryview) -> None:
     # Blocking with MSG_WAITALL: one system call for a fragment, and the interpreter's lock is taken back once.
     flags = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_WAITALL
     while view:
-        if len(view) > _HEADER:
-            # The kernel falls back to delayed acknowledgements by itself. A sender that keeps Nagle's algorithm, as
-            # dcmtk does by default, would then wait 40 ms for each instance.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        count = connection.recv_into(view, 0, flags)
-        if count == 0:
-            raise ConnectionResetError("the connection ended")
+        count = _receive(connection, view, flags)
         view = view[count:]
+
+
+def _receive(connection: socket.socket, view: memoryview, flags: int) -> int:
+    """Receive what is there or comes next, up to the length of the view; return how much it was."""
+    # The kernel falls back to delayed acknowledgements by itself. A sender that keeps Nagle's algorithm, as dcmtk does
+    # by default, would then wait 40 ms for each instance.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    count = connection.recv_into(view, 0, flags)
+    if count == 0:
+        raise ConnectionResetError("the connection ended")
+    return count
 
 
 def _certificate_of(connection: socket.socket) -> Certificate | None:
@@ -88,6 +93,8 @@ class BoundedSocket(AssociationSocket):
         self._all_ears.register(self._bell, select.POLLIN)
         self._all_ears.register(connection, select.POLLIN)
         self.cut_at: float | None = None
+        self._buffer = memoryview(bytearray(_AHEAD))
+        self._ahead = self._buffer[:0]
 
     def ring(self) -> None:
         """Let `wait` return; from any thread."""
@@ -102,7 +109,7 @@ class BoundedSocket(AssociationSocket):
             longest_s: seconds; None for as long as it takes.
             reading: whether the peer may be heard; if not, it is left waiting.
         """
-        if reading and isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+        if reading and (self._ahead or (isinstance(self._connection, ssl.SSLSocket) and self._connection.pending())):
             return True
         poll = self._all_ears if reading else self._deaf
         events = poll.poll(None if longest_s is None else max(longest_s, 0.0) * 1000)
@@ -117,7 +124,15 @@ class BoundedSocket(AssociationSocket):
         Raises:
             OSError: the connection ends before, or is broken.
         """
-        receive_into(self._connection, view)
+        while view:
+            if not self._ahead:
+                if len(view) >= _AHEAD:
+                    receive_into(self._connection, view)
+                    return
+                self._ahead = self._buffer[: _receive(self._connection, self._buffer, 0)]
+            count = min(len(view), len(self._ahead))
+            view[:count] = self._ahead[:count]
+            view, self._ahead = view[count:], self._ahead[count:]
 
     def send(self, bytestream: bytes) -> None:
         """Send everything; a broken connection is an event of the state machine and no exception."""

@@ -4,7 +4,7 @@
 
 Runs a node and each implementation, asks every question of `tests/support/foreign/encounter.py`, in the clear and over
 TLS with those that speak it, and prints the table;
-with `--write` it stands in the document, between the two comments that mark its place. Ends with 1 if anything failed.
+with `--write` it is written where the document has its place. Ends with 1 if anything failed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.support.foreign.encounter import (
 )
 from tests.support.tiny import write_tiny_bundle
 
-BEGIN, END = "<!-- interoperability: begin -->", "<!-- interoperability: end -->"
+BEGIN, END = "<!-- interoperability -->", "<!-- end -->"
 # pynetdicom installs programs of the same names beside the interpreter: those of dcmtk are meant.
 OWN = Path(sys.executable).parent
 

@@ -13,7 +13,7 @@ from dicomnode.fetch import STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from dicomnode.instance_file import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomnode.query import STUDY_ROOT_FIND
 from dicomnode.routing import RT_STRUCTURE_SET_STORAGE
-from dicomnode.scp import UNKNOWN_CALLED_AE, UNKNOWN_CALLING_AE
+from dicomnode.scp import UNKNOWN_APPLICATION_CONTEXT, UNKNOWN_CALLED_AE, UNKNOWN_CALLING_AE
 from dicomnode.tls.contexts import SUITES
 from dicomnode.transport.limits import Limits
 from tests.support.rooms import ROOT
@@ -32,8 +32,10 @@ USED = (
 """What the node asks of peers by itself; the command `send` offers the class of whatever file it is given."""
 
 REASONS = {
+    UNKNOWN_APPLICATION_CONTEXT: "the application context name is not DICOM's",
     UNKNOWN_CALLED_AE: "the called AE title is not this node's",
     UNKNOWN_CALLING_AE: "the calling AE title is no peer's, or its address or certificate is not that peer's",
+    (1, 2, 2): "the protocol version is not 1",
     (2, 3, 2): "as many associations are open as the configuration allows",
 }
 

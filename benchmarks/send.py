@@ -72,6 +72,8 @@ def storescp(folder: Path) -> Iterator[Peer]:
     process = subprocess.Popen(command, env={**os.environ, "TCP_NODELAY": "1"}, stdout=subprocess.DEVNULL)
     try:
         while not listens(port):
+            if process.poll() is not None:
+                sys.exit("storescp does not start: try again")
             time.sleep(0.05)
         yield Peer("STORESCP", "127.0.0.1", port)
     finally:

@@ -303,6 +303,11 @@ class Daemon:
         """Let `run` end; also a signal handler."""
         self._stop.set()
 
+    def ask_to_reload(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Let `run` load the certificates anew; also a signal handler."""
+        if self._certificate_watch is not None:
+            self._certificate_watch.ask()
+
     @property
     def port(self) -> int:
         """The port that the node listens on."""
@@ -327,7 +332,7 @@ class _Heartbeat:
 
 
 def run_until_signalled(configuration: Configuration) -> None:
-    """Run a node until SIGTERM or SIGINT.
+    """Run a node until SIGTERM or SIGINT; SIGHUP loads its certificates anew.
 
     Raises:
         NodeError: if it cannot start.
@@ -335,6 +340,7 @@ def run_until_signalled(configuration: Configuration) -> None:
     daemon = Daemon(configuration)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, daemon.ask_to_stop)
+    signal.signal(signal.SIGHUP, daemon.ask_to_reload)
     daemon.start()
     daemon.run()
     # A step that waits for a contouring process that was ended never returns, on purpose: its work is done again.

@@ -109,6 +109,11 @@ class CertificateWatch:
         self._known = self._seen = _stamp(certificates.files)
         self._changed: datetime | None = None
         self._looked: datetime | None = None
+        self._is_asked = False
+
+    def ask(self) -> None:
+        """Have the next step load the files, whether they changed or not; safe in a signal handler."""
+        self._is_asked = True
 
     def step(self, now: datetime) -> None:
         """Look once.
@@ -119,9 +124,9 @@ class CertificateWatch:
         stamp = _stamp(self._certificates.files)
         if stamp != self._seen or self._changed is None or now < self._changed:
             self._seen, self._changed = stamp, now
-        if stamp != self._known and now - self._changed >= SETTLED:
+        if self._is_asked or (stamp != self._known and now - self._changed >= SETTLED):
             self._reload()
-            self._known = stamp
+            self._known, self._is_asked = stamp, False
         if self._looked is None or not timedelta() <= now - self._looked < LOOK_EVERY:
             self._look_at_ends(now)
             self._looked = now

@@ -1,6 +1,7 @@
 """A node that speaks TLS both ways with dcmtk, and whose certificates are renewed while it runs."""
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -126,6 +127,7 @@ def test_renewed_certificates_are_served_and_broken_ones_are_an_alarm(world: Wor
     assert "the node's certificate ends on" in alarms(world)[0]
     assert "the old ones stay: tls: " in alarms(world)[1]
     assert (served(world), world.dcmtk("echoscu")) == (soon.fingerprint, 0)
+    world.renew(soon)
 
 
 def test_the_metrics_say_how_long_the_certificates_last(world: World) -> None:
@@ -137,6 +139,16 @@ def test_the_metrics_say_how_long_the_certificates_last(world: World) -> None:
     )
     assert 10 < float(days['{certificate="own"}']) < 91
     assert 3640 < float(days['{certificate="authority"}']) <= 3650
+
+
+def test_a_signal_loads_them_too_and_ends_nothing(world: World) -> None:
+    """SIGHUP, as `systemctl reload` sends it."""
+    told = world.node.log.count("loaded anew")
+
+    world.node.process.send_signal(signal.SIGHUP)
+
+    wait_until(lambda: world.node.log.count("loaded anew") > told, 10, lambda: world.node.log[-2000:])
+    assert world.dcmtk("echoscu") == 0
 
 
 def alarms(world: World) -> list[str]:

@@ -74,6 +74,16 @@ class Authority:
         return issued
 
 
+def self_signed(folder: Path, name: str, subject_alternative: str) -> Issued:
+    """Make a certificate that nobody vouches for, as products make it when they are installed."""
+    need("openssl")
+    issued = Issued(folder / f"{name}.pem", folder / f"{name}.key", folder / f"{name}.pem")
+    extensions = ("-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName={subject_alternative}")
+    files = ("-keyout", issued.key, "-out", issued.certificate)
+    openssl("req", "-x509", *_KEY, "-days", "90", "-subj", f"/CN={name}", *extensions, *files)
+    return issued
+
+
 def openssl(*arguments: object) -> str:
     """Run the openssl program; return what it prints."""
     command = ["openssl", *map(str, arguments)]

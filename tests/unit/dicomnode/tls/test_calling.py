@@ -19,7 +19,7 @@ from dicomnode.scp import SecurePort
 from dicomnode.scu import echo, send
 from dicomnode.tls.certificates import Certificates
 from dicomnode.tls.contexts import calling_context, listening_context
-from tests.support.authority import Authority, Issued
+from tests.support.authority import Authority, Issued, self_signed
 from tests.support.instances import ct_instance, instance_file
 from tests.support.receiver import TPS, running_receiver
 
@@ -181,6 +181,22 @@ def test_two_nodes_of_ours_speak_tls(papers: Papers, ct: list[Path], tmp_path: P
 
         assert outcome.ok, outcome.comment
         assert len(list(running.spool.paths())) == 1
+
+
+def test_a_self_signed_certificate_may_be_its_own_authority(papers: Papers, tmp_path: Path) -> None:
+    """In both directions, where each side's ca_file has it; those of the authority go on to be good."""
+    alone = self_signed(tmp_path, "alone", f"IP:{HOST}")
+    both = tmp_path / "both.pem"
+    both.write_bytes(papers.node.ca.read_bytes() + alone.certificate.read_bytes())
+    node, peer = replace(papers.peer.files, ca=both), replace(alone.files, ca=both)
+    secure = SecurePort(0, only=True, settings=Certificates(node).listening)
+    with running_receiver(tmp_path, peers=(replace(TPS, certificates=(alone.fingerprint,)),), secure=secure) as running:
+        called = Peer("DICOMNODE", HOST, running.receiver.port, tls=True)
+        assert echo(called, "TPS", replace(patience(papers), tls=lambda: calling_context(peer))).ok
+
+    with listening(served_with(alone, papers)) as listener:
+        outcome = echo(listener.peer, "DICOMNODE", replace(patience(papers), tls=lambda: calling_context(node)))
+    assert listener.heard, outcome.detail
 
 
 def test_a_peer_that_does_not_believe_us_says_so(papers: Papers, tmp_path: Path) -> None:

@@ -72,6 +72,20 @@ def test_new_files_are_taken_when_they_have_settled(authority: Authority, issued
     assert watched.alarms == []
 
 
+def test_a_node_that_is_told_to_loads_its_files_at_once(issued: Issued) -> None:
+    """Also where they look as they did, and no second time."""
+    watched = Watched(issued.files)
+    loaded = [watched.certificates.listening()]
+
+    watched.watch.ask()
+    for moment in (NOON, NOON + A_MOMENT):
+        watched.step(moment)
+        loaded.append(watched.certificates.listening())
+
+    assert loaded[1] is not loaded[0]
+    assert loaded[2] is loaded[1]
+
+
 def cut_short(issued: Issued, _other: Issued) -> None:
     issued.certificate.write_bytes(issued.certificate.read_bytes()[:200])
 

@@ -22,6 +22,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from dicomnode.association_items import APPLICATION_CONTEXT_NAME
 from dicomnode.config import Node, Receiving
 from dicomnode.dimse import (
+    ACCEPTED,
     STATUS_OF,
     SUCCESS,
     UNKNOWN_APPLICATION_CONTEXT,
@@ -47,6 +48,7 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.25  # seconds between two looks of the accepting thread for what takes too long
 _ABORT_GRACE_S = 1.0
+_MOST_NAMED = 8  # presentation contexts that a line of the log names
 
 
 class Receiver:
@@ -360,13 +362,20 @@ def _calling(association: Association) -> str:
 
 
 def _named(association: Association) -> list[str]:
-    """Return each presentation context that was not accepted: SOP class and transfer syntaxes, by their names."""
+    """Return the presentation contexts that were not accepted: SOP class and transfer syntaxes, by their names.
+
+    Those of the classes that this node takes come first. An archive offers a hundred others each time it calls: of
+    these a few are named, and the rest counted.
+    """
     asked = {context.context_id: context for context in association.requestor.requested_contexts}
     contexts = [asked.get(context.context_id, context) for context in association.rejected_contexts]
-    return [
+    contexts.sort(key=lambda context: context.abstract_syntax not in ACCEPTED)
+    named = [
         f"{UID(context.abstract_syntax or '').name} in {', '.join(UID(each).name for each in context.transfer_syntax)}"
-        for context in contexts
+        for context in contexts[:_MOST_NAMED]
     ]
+    rest = len(contexts) - len(named)
+    return [*named, f"and {rest} more"] if rest else named
 
 
 def _key(association: Association) -> str:

@@ -214,9 +214,10 @@ def offers_more(meeting: Meeting) -> Outcome:
     first, second = _slices(meeting, "3")
     second.SOPClassUID = MR_IMAGE_STORAGE
     ct, mr = instance_file(first), instance_file(second)
+    before = len(meeting.node.log)
     answer = meeting.foreign.store(meeting.call, meeting.written(ct, mr))
-    kept = meeting.kept()
-    ok = ct.sop_instance_uid in kept and mr.sop_instance_uid not in kept and "MR Image Storage in" in meeting.node.log
+    kept, named = meeting.kept(), "presentation contexts not accepted" in meeting.node.log[before:]
+    ok = ct.sop_instance_uid in kept and mr.sop_instance_uid not in kept and named
     return Outcome(ok, "the CT alone" if ok else "no", answer.words)
 
 

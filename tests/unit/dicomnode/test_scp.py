@@ -221,6 +221,21 @@ def test_what_is_not_negotiated_is_named_with_who_asked(node: RunningReceiver) -
     }
 
 
+def test_of_a_hundred_foreign_classes_the_log_names_a_few_and_the_ct_first(node: RunningReceiver) -> None:
+    """An archive offers all that it knows each time that it calls, which must not hide what matters."""
+    foreign = {f"1.2.840.113619.4.{number}": (EXPLICIT_VR_LE,) for number in range(100)}
+    with capture_logs() as logs:
+        association = associate(
+            node, contexts={**foreign, CT_IMAGE_STORAGE: ("1.2.840.10008.1.2.4.91",), VERIFICATION: (EXPLICIT_VR_LE,)}
+        )
+        association.release()
+
+    (refused,) = [each for each in logs if each["event"] == "presentation contexts not accepted"]
+    assert refused["asked"][0] == "CT Image Storage in JPEG 2000 Image Compression"
+    assert len(refused["asked"]) == 9
+    assert refused["asked"][-1] == "and 93 more"
+
+
 @pytest.mark.parametrize("end", ["release", "abort", "vanish"])
 def test_a_series_is_fed_until_its_association_is_over(node: RunningReceiver, end: str) -> None:
     """However an association ends, it no longer holds its series open."""

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dicomnode.instance_file import file_head
+from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
+from dicomnode.scu import echo, send
 from tests.support.conformance import written
 from tests.support.foreign.dcmjs import dcmjs
 from tests.support.foreign.encounter import (
@@ -21,10 +24,11 @@ from tests.support.foreign.encounter import (
     Meeting,
     meetings,
 )
-from tests.support.foreign.implementation import Call, Place, ask
+from tests.support.foreign.implementation import Call, Place, ask, kept_of
 from tests.support.foreign.pixelmed import pixelmed
+from tests.support.instances import ct_instance, instance_file
 from tests.support.node import AE_TITLE, LOOPBACK
-from tests.support.peers_of_others import need
+from tests.support.peers_of_others import need, storescp
 from tests.support.receiver import running_receiver
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
@@ -125,3 +129,28 @@ def test_dcmjs_is_answered_whatever_else_it_negotiates(call: Call, tmp_path: Pat
         answer = replace(running, options=options).echo(call)
 
     assert answer.ok, answer.words
+
+
+@pytest.mark.xdist_group("DCMTK")
+@pytest.mark.parametrize("longest", [4096, 28672])
+def test_storescp_gets_no_pdu_that_is_longer_than_it_takes(tmp_path: Path, longest: int) -> None:
+    """It would abort, and what it keeps is what was sent."""
+    need("storescp")
+    file = instance_file(ct_instance(rows=128, columns=128))
+    path = tmp_path / "slice.dcm"
+    path.write_bytes(file_head(file) + file.data)
+    with storescp(tmp_path / "got", "TPS", "+B", "-pdu", str(longest)) as scp:
+        outcome = send(scp.peer, [path], AE_TITLE, Timeouts())
+        (kept,) = kept_of(each.read_bytes() for each in scp.files().values()).values()
+
+    assert outcome.ok, outcome.comment
+    assert kept.data == file.data
+
+
+@pytest.mark.xdist_group("DCMJS")
+def test_dcmjs_is_called_by_ipv6(tmp_path: Path) -> None:
+    """Its server listens on all addresses."""
+    with dcmjs(Place(tmp_path, "TPS", 0)) as running:
+        outcome = echo(replace(running.listens_as, host="::1"), AE_TITLE, Timeouts())
+
+    assert outcome.ok, outcome.detail

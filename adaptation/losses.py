@@ -1,37 +1,95 @@
-"""The loss: Dice over the batch and cross-entropy, where organs that nobody drew do not count (pure).
+"""The losses: Dice over the batch and cross-entropy, where organs that nobody drew do not count (pure).
 
 Milletari 2016 for the soft Dice, over the batch as nnU-Net (Isensee 2021) has it: a Dice of single slices is
-unstable where the organ is not in the slice. The sum of both losses was among the most robust of 20 (Ma 2021).
+unstable where the organ is not in the slice. The sum of both losses was among the most robust of 20 (Ma 2021). Both are
+made of sums over the batch, which several processes can add up before the losses are taken: what they then learn from
+is the loss of the whole batch.
 """
 
-from torch import Tensor
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, stack
 from torch.nn import functional
 
 SMOOTH = 1e-5  # keeps 0 / 0 away; small, so that an organ that is nowhere in the batch is not rewarded
+Summed = Callable[[Tensor], Tensor]
 
 
-def dice_and_cross_entropy(logits: Tensor, masks: Tensor, was_drawn: Tensor, *, foreground: float = 0.0) -> Tensor:
-    """Return the loss of a batch, one number.
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What was drawn in a batch, and where that counts.
+
+    Args:
+        masks: float, (B, organs, H, W), 0 or 1.
+        was_drawn: float, (B, organs), 1 where somebody drew the organ in that slice or would have.
+        inside: float, (B, 1, H, W), 0 where there is no CT; None where there is CT everywhere.
+    """
+
+    masks: Tensor
+    was_drawn: Tensor
+    inside: Tensor | None = None
+
+    @property
+    def counts(self) -> Tensor:
+        """1 where the loss looks, a shape that spreads to the masks'."""
+        drawn = self.was_drawn[:, :, None, None]
+        return drawn if self.inside is None else drawn * self.inside
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over a batch, each (organs,): of probability, mask, their product, entropy, that within masks, and area."""
+
+    said: Tensor
+    drawn: Tensor
+    both: Tensor
+    entropy: Tensor
+    entropy_within: Tensor
+    area: Tensor
+
+
+def dice_and_cross_entropy(
+    logits: Tensor, drawn: Drawn, *, foreground: float = 0.0, summed: Summed = lambda sums: sums
+) -> Tensor:
+    """Return the sum of both losses of a batch, one number.
 
     Args:
         logits: (B, organs, H, W).
-        masks: float, the same shape, 0 or 1.
-        was_drawn: float, (B, organs), 1 where somebody drew the organ in that slice or would have.
+        drawn: what was drawn there.
         foreground: weight of the cross-entropy within each organ, averaged over it alone. A lens is a dozen voxels
             in fifty thousand: once the network says nothing there, neither Dice nor the mean over all voxels has a
             gradient that would bring it back.
+        summed: adds up the sums of the processes that share the batch.
     """
-    counts = was_drawn[:, :, None, None]
-    logits = logits.float()
-    probabilities = logits.sigmoid() * counts
-    masks = masks * counts
-    overlap = (probabilities * masks).sum(dim=(0, 2, 3))
-    total = probabilities.sum(dim=(0, 2, 3)) + masks.sum(dim=(0, 2, 3))
-    present = (masks.sum(dim=(0, 2, 3)) > 0).float()
+    sums = _sums(logits, drawn, summed)
+    present = (sums.drawn > 0).float()
     # An organ that is in no slice of the batch has no Dice; the cross-entropy still says that it is not there.
-    dice = (2 * overlap + SMOOTH) / (total + SMOOTH)
+    dice = (2 * sums.both + SMOOTH) / (sums.said + sums.drawn + SMOOTH)
     dice_loss = ((1 - dice) * present).sum() / present.sum().clamp(min=1)
+    within = (sums.entropy_within / sums.drawn.clamp(min=1)).sum() / present.sum().clamp(min=1)
+    return dice_loss + _everywhere(sums) + foreground * within
+
+
+def cross_entropy(logits: Tensor, drawn: Drawn, *, summed: Summed = lambda sums: sums) -> Tensor:
+    """Return the mean cross-entropy of a batch over what counts, one number.
+
+    One channel's logit is the difference of the two that a softmax of organ and background has: the same loss.
+    """
+    return _everywhere(_sums(logits, drawn, summed))
+
+
+def _everywhere(sums: _Sums) -> Tensor:
+    """Return the cross-entropy of all pixels that count."""
+    return sums.entropy.sum() / sums.area.sum().clamp(min=1)
+
+
+def _sums(logits: Tensor, drawn: Drawn, summed: Summed) -> _Sums:
+    """Return the sums of a batch; computed in 32 bits, whatever the network computes in."""
+    logits = logits.float()
+    counts = drawn.counts.expand_as(logits)
+    masks = drawn.masks * counts
+    probabilities = logits.sigmoid() * counts
     entropy = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none") * counts
-    everywhere = entropy.sum() / (counts.sum() * logits.shape[2] * logits.shape[3]).clamp(min=1)
-    within = (entropy * masks).sum(dim=(0, 2, 3)) / masks.sum(dim=(0, 2, 3)).clamp(min=1)
-    return dice_loss + everywhere + foreground * within.sum() / present.sum().clamp(min=1)
+    maps = (probabilities, masks, probabilities * masks, entropy, entropy * masks, counts)
+    return _Sums(*summed(stack([one.sum(dim=(0, 2, 3)) for one in maps])).unbind())

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from adaptation.labelled_ct import LabelledCt
+from adaptation.losses import Drawn
 from segmentation.bundle import Preprocessing
 from segmentation.preprocess import AIR_HU, NetworkGrid, body_box, with_context
 from segmentation.structures import MIRRORED
@@ -35,7 +36,7 @@ class Variation:
         jitter: of the crop's centre, pixels.
         scale: smallest and largest magnification.
         degrees: of rotation, either way.
-        flip: whether left and right may be exchanged, organs with them.
+        flip: whether left and right may be exchanged, organs with them, where both have a channel.
         hu_shift: HU, either way.
         hu_gain: relative, either way.
         noise_hu: largest standard deviation.
@@ -61,13 +62,23 @@ class Batch:
 
     Args:
         slices: float32, (B, context, H, W), HU.
-        masks: float32, (B, organs, H, W), 0 or 1.
-        was_drawn: float32, (B, organs).
+        drawn: what was drawn there.
     """
 
     slices: Tensor
-    masks: Tensor
-    was_drawn: Tensor
+    drawn: Drawn
+
+    def every(self, first: int, step: int) -> "Batch":
+        """Return every `step`-th slice from `first` on."""
+        drawn, chosen = self.drawn, slice(first, None, step)
+        inside = None if drawn.inside is None else drawn.inside[chosen]
+        return Batch(self.slices[chosen], Drawn(drawn.masks[chosen], drawn.was_drawn[chosen], inside))
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        drawn = self.drawn
+        inside = None if drawn.inside is None else drawn.inside.to(device)
+        return Batch(self.slices.to(device), Drawn(drawn.masks.to(device), drawn.was_drawn.to(device), inside))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +122,10 @@ class Sampler:
         self.organs = tuple(organs)
         self.context = tuple(context)
         self.variation = variation
-        self.mirror = torch.tensor([self.organs.index(MIRRORED.get(organ, organ)) for organ in organs])
+        mirrored = [MIRRORED.get(organ, organ) for organ in organs]
+        # A network for the left parotid alone must not learn that the right one is it.
+        self.flips = variation.flip and set(mirrored) <= set(organs)
+        self.mirror = torch.tensor([self.organs.index(organ) for organ in (mirrored if self.flips else organs)])
         self.found = [
             [
                 (number, int(index))
@@ -130,12 +144,12 @@ class Sampler:
         bits = torch.from_numpy(np.stack([one[1] for one in drawn]).astype(np.int32))
         masks = (bits[:, None] >> torch.arange(len(self.organs))[None, :, None, None] & 1).float()
         was_drawn = torch.from_numpy(np.stack([one[2] for one in drawn]).astype(np.float32))
-        flipped = torch.from_numpy(rng.random(len(drawn)) < (0.5 if self.variation.flip else 0.0))
+        flipped = torch.from_numpy(rng.random(len(drawn)) < (0.5 if self.flips else 0.0))
         masks = torch.where(flipped[:, None, None, None], masks[:, self.mirror], masks)
         was_drawn = torch.where(flipped[:, None], was_drawn[:, self.mirror], was_drawn)
         both = warped(torch.cat([slices - AIR_HU, masks], dim=1), rng, flipped, self.variation)
         slices, masks = both[:, : len(self.context)] + AIR_HU, both[:, len(self.context) :]
-        return Batch(scanned(slices, rng, self.variation), (masks >= 0.5).float(), was_drawn)
+        return Batch(scanned(slices, rng, self.variation), Drawn((masks >= 0.5).float(), was_drawn))
 
     def _draw(
         self, rng: np.random.Generator, size: int

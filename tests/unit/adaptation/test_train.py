@@ -1,12 +1,13 @@
 import dataclasses
-from collections import deque
 
 import pytest
 import torch
 
 from adaptation.errors import TrainingError
+from adaptation.losses import Drawn
 from adaptation.samples import Batch
-from adaptation.train import Training, rate_at, refuse_spike, seen, train
+from adaptation.train import Checkpoint, seen, train
+from adaptation.training import Training, rate_at, refuse_spike
 from segmentation.bundle import Preprocessing
 from segmentation.network.places import place_of, places, places_from
 from segmentation.network.segmenter import Segmenter
@@ -22,7 +23,7 @@ TRAINING = Training(
 def batch_of(number):
     generator = torch.Generator().manual_seed(number)
     slices = torch.rand(2, 3, 16, 16, generator=generator) * 400 - 200
-    return Batch(slices, (slices[:, 1:2] > 0).float().repeat(1, 2, 1, 1), torch.ones(2, 2))
+    return Batch(slices, Drawn((slices[:, 1:2] > 0).float().repeat(1, 2, 1, 1), torch.ones(2, 2)))
 
 
 def fresh():
@@ -30,29 +31,101 @@ def fresh():
     return Segmenter(SMALL, 2)
 
 
+class Interrupted(Exception):
+    """As a power cut would."""
+
+
+def interrupt_after(step):
+    def stop(state):
+        if state.step == step:
+            raise Interrupted
+
+    return stop
+
+
+def score_of(weights):
+    """Return a figure that only depends on the weights and does not grow for ever."""
+    return {"Brainstem": float(weights["head.classify.weight"].double().abs().sum().sin().abs())}
+
+
 def test_loss_falls():
     """Bright pixels are soon told from dark ones."""
     losses = []
     training = dataclasses.replace(TRAINING, steps=40)
 
-    train(fresh(), batch_of, PREPROCESSING, training, report=lambda progress, _: losses.append(progress.loss))
+    train(fresh(), batch_of, PREPROCESSING, training, report=lambda state: losses.append(state.history.losses[-1]))
 
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
-def test_resumed_training_gives_what_an_uninterrupted_one_gives(tmp_path):
-    """Stopped after three steps and gone on with, the weights are the same to the bit."""
-    whole = train(fresh(), batch_of, PREPROCESSING, TRAINING)
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_resumed_training_gives_what_an_uninterrupted_one_gives(tmp_path, optimiser):
+    """Stopped after four steps and gone on with from the third, weights, curves and choice are the same to the bit."""
+    training = dataclasses.replace(TRAINING, optimiser=optimiser, tune_every=2, towards_start=1e-2, warm_up=2)
+    states = []
+    whole = train(fresh(), batch_of, PREPROCESSING, training, tune=score_of, report=states.append)
+    kept = Checkpoint(tmp_path / "kept")
+    with pytest.raises(Interrupted):
+        train(fresh(), batch_of, PREPROCESSING, training, checkpoint=kept, tune=score_of, report=interrupt_after(4))
 
-    def stop(progress, _average):
-        if progress.step == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(fresh(), batch_of, PREPROCESSING, TRAINING, checkpoint=tmp_path / "kept", report=stop)
-    resumed = train(fresh(), batch_of, PREPROCESSING, TRAINING, checkpoint=tmp_path / "kept")
+    resumed = train(fresh(), batch_of, PREPROCESSING, training, checkpoint=kept, tune=score_of, report=states.append)
 
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert states[-1].history == states[0].history
+    assert len(states[-1].history.losses) == 6
+
+
+def test_checkpoint_of_another_training_is_refused(tmp_path):
+    """Other cases or settings would be mixed into one model; the message says what to do."""
+    train(fresh(), batch_of, PREPROCESSING, TRAINING, checkpoint=Checkpoint(tmp_path / "kept", "one"))
+
+    with pytest.raises(TrainingError, match="another training"):
+        train(fresh(), batch_of, PREPROCESSING, TRAINING, checkpoint=Checkpoint(tmp_path / "kept", "other"))
+
+
+def test_checkpoint_that_is_damaged_is_refused(tmp_path):
+    """Half a file is no beginning."""
+    (tmp_path / "kept").write_bytes(b"PK\x03\x04 and no more")
+
+    with pytest.raises(TrainingError, match="cannot be read"):
+        train(fresh(), batch_of, PREPROCESSING, TRAINING, checkpoint=Checkpoint(tmp_path / "kept"))
+
+
+def test_training_stops_when_the_tuning_cases_are_done_no_better():
+    """After two looks without a gain it ends, and the weights of the best look come out."""
+    scores = iter([0.5, 0.7, 0.6, 0.7, 0.9])
+    looked_at = []
+
+    def tune(weights):
+        looked_at.append({name: value.clone() for name, value in weights.items()})
+        return {"Brainstem": next(scores)}
+
+    training = dataclasses.replace(TRAINING, steps=40, tune_every=1, patience=2)
+    result = train(fresh(), batch_of, PREPROCESSING, training, tune=tune)
+
+    assert len(looked_at) == 4
+    assert all(torch.equal(value, result[name]) for name, value in looked_at[1].items())
+
+
+def test_without_an_average_the_weights_themselves_come_out():
+    """The paper's preset has none."""
+    network = fresh()
+
+    result = train(network, batch_of, PREPROCESSING, dataclasses.replace(TRAINING, average=0.0))
+
+    assert all(torch.equal(value, result[name]) for name, value in network.state_dict().items())
+
+
+def test_weights_of_the_trunk_are_drawn_to_where_they_began():
+    """With a strong pull they end nearer to the beginning than without."""
+
+    def distance(towards_start):
+        network, start = fresh(), fresh().state_dict()
+        train(network, batch_of, PREPROCESSING, dataclasses.replace(TRAINING, towards_start=towards_start))
+        now = network.state_dict()
+        return sum((now[name] - start[name]).norm().item() for name in now if name.endswith("conv1.weight"))
+
+    assert distance(50.0) < 0.7 * distance(0.0)
 
 
 def test_only_the_chosen_places_change():
@@ -80,13 +153,40 @@ def test_frozen_statistics_stay():
 def test_loss_that_is_no_number_stops_the_training():
     """The step is named."""
     with pytest.raises(TrainingError, match="step 3"):
-        refuse_spike(float("nan"), deque(), 3, 5.0)
+        refuse_spike([1.0, 1.0, float("nan")], TRAINING)
 
 
 def test_loss_that_jumps_stops_the_training():
-    """Five times the median of the last fifty is a jump."""
+    """Five times the median of the last fifty is a jump; twice is not."""
+    refuse_spike([1.0] * 59 + [2.0], TRAINING)
+
+    with pytest.raises(TrainingError, match=r"jumped to 9\.000 at step 60; it was 1\.000"):
+        refuse_spike([1.0] * 59 + [9.0], TRAINING)
+
+
+def test_single_loss_of_a_small_batch_is_no_jump():
+    """Where the mean of ten steps is looked at, one slice that is hard does not stop a training; ten do."""
+    training = dataclasses.replace(TRAINING, spike_steps=10)
+    refuse_spike([1.0] * 600 + [30.0], training)
+
     with pytest.raises(TrainingError, match="jumped"):
-        refuse_spike(9.0, deque([1.0] * 50, maxlen=50), 60, 5.0)
+        refuse_spike([1.0] * 600 + [30.0] * 10, training)
+
+
+def test_training_that_diverges_is_stopped():
+    """A learning rate that is out of all reason ends with a reason, not with a model of NaN."""
+    training = dataclasses.replace(TRAINING, steps=200, learning_rate=1e30, optimiser="sgd", max_grad_norm=1e30)
+
+    with pytest.raises(TrainingError, match="step"):
+        train(fresh(), batch_of, PREPROCESSING, training)
+
+
+def test_paper_s_rate_is_poly():
+    """Caffe's: .00025 x (1 - iteration / 200,000) ^ .9, iterations counted from 0."""
+    training = dataclasses.replace(TRAINING, steps=200_000, schedule="poly", warm_up=0)
+
+    assert rate_at(1, training) == 1.0
+    assert rate_at(100_001, training) == pytest.approx(0.5**0.9)
 
 
 def test_learning_rate_rises_and_falls():

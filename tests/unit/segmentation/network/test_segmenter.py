@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from segmentation.network.places import counted_convolutions, counted_layers, place_of, places, places_from
+from segmentation.network.places import (
+    counted_convolutions,
+    counted_layers,
+    place_of,
+    places,
+    places_after,
+    places_from,
+)
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
 from tests.support.small_bundle import SMALL
@@ -21,6 +28,21 @@ def test_default_network_has_the_103_convolutions_of_the_paper(published):
 def test_ten_layers_are_retrained_from_conv5_on(published):
     """9 convolutions of Conv5, and the pyramid as one layer."""
     assert counted_layers(published, places_from(Variant(), "conv5-b1")) == 10
+
+
+@pytest.mark.parametrize(
+    ("frozen", "layers"),
+    [("spp", 0), ("conv5", 1), ("conv5-b2", 4), ("conv5-b1", 7), ("conv4", 10), ("conv3", 79), ("nothing", 101)],
+)
+def test_layers_that_are_retrained_are_counted_as_the_paper_counts_them(published, frozen, layers):
+    """None, the pyramid, Conv5's blocks one by one, Conv4, all: 103 convolutions with the pyramid's three as one."""
+    assert counted_layers(published, places_after(Variant(), frozen)) == layers
+
+
+def test_stage_that_does_not_exist_freezes_nothing_silently():
+    """A misspelt place is named, with those that there are."""
+    with pytest.raises(ValueError, match=r"conv6 is no place.*conv5"):
+        places_after(SMALL, "conv6")
 
 
 def test_default_network_has_an_output_stride_of_8(published):

@@ -1,90 +1,180 @@
 """From a recipe to a bundle: split, prepare, train, measure on cases never seen, write."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from adaptation.errors import CaseError, TrainingError
 from adaptation.evaluate import Score, evaluate, mean_by_organ
+from adaptation.journal import Journal
 from adaptation.labelled_ct import Case
+from adaptation.learnt_from import read_learnt_from, write_learnt_from
 from adaptation.recipes import Recipe
-from adaptation.samples import Sampler, prepare
+from adaptation.samples import Batch, Prepared, Sampler, prepare
 from adaptation.split import Split, split
-from adaptation.train import Progress, train
-from segmentation.bundle import Manifest, Measured, Provenance
+from adaptation.state import State, Weights
+from adaptation.team import ALONE, Team
+from adaptation.train import Checkpoint, train
+from adaptation.tuning import Tuner
+from adaptation.whole_slices import SliceSampler, WholeSlices
+from segmentation.bundle import MANIFEST, Manifest, Measured, Provenance, sha256_of
+from segmentation.network.beginning import is_bundle, new_segmenter
 from segmentation.network.checkpoint import write_bundle
 from segmentation.network.segmenter import Segmenter
-from segmentation.predict import load_predictor
+from segmentation.predict import Predictor, load_predictor
 
 Say = Callable[[str], None]
+CHECKPOINT = "checkpoint"
 
 
-def build(
-    recipe: Recipe, cases: Sequence[Case], out: Path, *, work: Path, device: torch.device, say: Say = lambda _text: None
-) -> Manifest:
-    """Train a recipe and write its bundle; what was trained before in `work` is gone on with.
+@dataclass(frozen=True)
+class Workshop:
+    """Where a training takes place.
+
+    Args:
+        work: folder of its checkpoint, log and curves.
+        device: to train on.
+        command: that does it again, for the manifest.
+        team: of processes.
+        say: told what is happening, a line each time.
+        watch: told after every step, with the number of all steps.
+    """
+
+    work: Path
+    device: torch.device
+    command: str
+    team: Team = ALONE
+    say: Say = lambda _text: None
+    watch: Callable[[State, int], None] = lambda _state, _steps: None
+
+
+def build(recipe: Recipe, cases: Sequence[Case], out: Path, shop: Workshop, *, base: Path | None = None) -> Manifest:
+    """Train a recipe and write its bundle; what was trained before in the folder of work is gone on with.
 
     Args:
         recipe: what to make.
         cases: all of them; the recipe parts them.
         out: folder of the bundle.
-        work: folder for the checkpoint.
-        device: to train on.
-        say: told what is happening, a line each time.
+        shop: where.
+        base: a bundle or a file of weights to begin with.
 
     Raises:
-        TrainingError: where the loss is no number or jumps.
+        CaseError: where no case is left to learn from.
+        TrainingError: where the loss is no number or jumps, or the checkpoint is of another training.
+        BundleError: where the base does not fit.
     """
     parts = split(cases, unseen=recipe.unseen_share, tune=recipe.tuning_share, seed=recipe.split_seed)
-    say(f"{len(parts.learn)} cases to learn from, {len(parts.tune)} to tune, {len(parts.unseen)} never seen")
+    known = read_learnt_from(base) if base and is_bundle(base) else frozenset()
+    parts = replace(parts, unseen=tuple(case for case in parts.unseen if case.name not in known))
+    shop.say(f"{len(parts.learn)} cases to learn from, {len(parts.tune)} to tune, {len(parts.unseen)} never seen")
     started = time.monotonic()
-    weights = learn(recipe, parts, work / f"{recipe.name}.checkpoint", device, say)
+    weights, learnt = learn(recipe, parts, shop, base)
     minutes = (time.monotonic() - started) / 60
-    manifest = describe(recipe, len(parts.learn), minutes)
-    figures = measure(manifest, weights, parts.unseen, say)
-    return write_bundle(out, manifest.model_copy(update={"measured": figures}), weights)
+    manifest = describe(recipe, learnt, minutes, shop.command)
+    if not shop.team.leads:
+        return manifest
+    figures = measure(manifest, weights, parts.unseen, shop.say)
+    written = write_bundle(out, manifest.model_copy(update={"measured": figures}), weights)
+    write_learnt_from(out, [*known, *(case.name for case in (*parts.learn, *parts.tune))])
+    return written
 
 
-def learn(recipe: Recipe, parts: Split, checkpoint: Path, device: torch.device, say: Say) -> dict[str, Tensor]:
-    """Return the weights of a recipe, the moving average of the training."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    prepared = [prepare(case.load(), recipe.organs, recipe.preprocessing) for case in parts.learn]
-    say("the cases are on the network's grid")
-    sampler = Sampler(prepared, recipe.organs, recipe.preprocessing.context, recipe.variation)
-    torch.manual_seed(recipe.training.seed)
-    network = Segmenter(recipe.variant, len(recipe.organs)).to(device)
+def learn(recipe: Recipe, parts: Split, shop: Workshop, base: Path | None) -> tuple[Weights, int]:
+    """Return the weights of a recipe, and from how many cases they are."""
+    prepared = prepare_cases(parts.learn, recipe, shop.say)
+    if not any(case.was_drawn.any() for case in prepared):
+        raise CaseError("there is no case left to learn from")
+    tuning = [case for case in prepare_cases(parts.tune, recipe, shop.say) if case.labels.any()]
+    shop.say("the cases are on the network's grid")
+    network = new_segmenter(recipe.variant, recipe.organs, recipe.training.seed, base).to(shop.device)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
-    return train(
-        network,
-        lambda number: sampler.batch(recipe.training.seed, number),
-        recipe.preprocessing,
-        recipe.training,
-        checkpoint=checkpoint,
-        report=Reporter(say),
+    if not recipe.training.trained:
+        return network.state_dict(), 0
+    batch_of = batches(recipe, prepared)
+    journal = Journal(shop.work, recipe.organs)
+    if shop.team.leads:
+        journal.note("start", cases=len(prepared), tuning_cases=len(tuning), organs=list(recipe.organs))
+
+    def report(state: State) -> None:
+        if shop.team.leads:
+            journal(state)
+            shop.watch(state, recipe.training.steps)
+
+    try:
+        weights = train(
+            network,
+            batch_of,
+            recipe.preprocessing,
+            recipe.training,
+            checkpoint=Checkpoint(shop.work / CHECKPOINT, name_of(recipe, parts, base)),
+            tune=Tuner(predictor_of(recipe, shop), tuning) if tuning else None,
+            team=shop.team,
+            report=report,
+        )
+    except TrainingError as error:
+        journal.note("stopped", reason=str(error))
+        raise
+    return weights, len(prepared)
+
+
+def prepare_cases(cases: Sequence[Case], recipe: Recipe, say: Say) -> list[Prepared]:
+    """Return cases on the network's grid; what cannot be read is said and left out."""
+    prepared = []
+    for case in cases:
+        try:
+            labelled = case.load()
+        except CaseError as error:
+            say(f"{case.name} is left out: {error}")
+            continue
+        for note in labelled.notes:
+            say(f"{case.name}: {note}")
+        prepared.append(prepare(labelled, recipe.organs, recipe.preprocessing))
+    return prepared
+
+
+def batches(recipe: Recipe, prepared: Sequence[Prepared]) -> Callable[[int], Batch]:
+    """Return the batch of a step, as the recipe draws it."""
+    context, seed = recipe.preprocessing.context, recipe.training.seed
+    sampler = (
+        SliceSampler(prepared, recipe.organs, context, recipe.variation)
+        if isinstance(recipe.variation, WholeSlices)
+        else Sampler(prepared, recipe.organs, context, recipe.variation)
     )
+    return lambda step: sampler.batch(seed, step)
 
 
-class Reporter:
-    """Says the mean loss now and then."""
-
-    def __init__(self, say: Say, every: int = 50) -> None:
-        self.say = say
-        self.every = every
-        self.losses: list[float] = []
-
-    def __call__(self, progress: Progress, _average: dict[str, Tensor]) -> None:
-        """Note one step."""
-        self.losses.append(progress.loss)
-        if progress.step % self.every == 0:
-            self.say(f"step {progress.step} of {progress.steps}, loss {sum(self.losses) / len(self.losses):.4f}")
-            self.losses.clear()
+def predictor_of(recipe: Recipe, shop: Workshop) -> Predictor:
+    """Return a predictor of the recipe's network for weights that are still to come."""
+    network = Segmenter(recipe.variant, len(recipe.organs)).eval().requires_grad_(False)  # torch's own signature
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return Predictor(describe(recipe, 0, 0.0, shop.command), "", network.to(shop.device), shop.device)
 
 
-def describe(recipe: Recipe, cases: int, minutes: float) -> Manifest:
+def name_of(recipe: Recipe, parts: Split, base: Path | None) -> str:
+    """Return what names a training: its recipe, its cases, and what it began with."""
+    about = {
+        "recipe": asdict(recipe),
+        "learn": [case.name for case in parts.learn],
+        "tune": [case.name for case in parts.tune],
+        "base": sha256_of(base / MANIFEST if is_bundle(base) else base) if base else "",
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return a part of a recipe as JSON has it."""
+    return sorted(value) if isinstance(value, frozenset) else value.model_dump(mode="json")
+
+
+def describe(recipe: Recipe, cases: int, minutes: float, command: str) -> Manifest:
     """Return the manifest of what a recipe made, before it is measured."""
     return Manifest(
         name=recipe.name,
@@ -98,7 +188,7 @@ def describe(recipe: Recipe, cases: int, minutes: float) -> Manifest:
             data=recipe.data,
             licence=recipe.licence,
             citation=recipe.citation,
-            command=f"dicomnode train-bundle {recipe.name}",
+            command=command,
             seed=recipe.training.seed,
             steps=recipe.training.steps,
             cases=cases,
@@ -107,12 +197,15 @@ def describe(recipe: Recipe, cases: int, minutes: float) -> Manifest:
     )
 
 
-def measure(manifest: Manifest, weights: dict[str, Tensor], cases: Sequence[Case], say: Say) -> Measured:
-    """Return what weights reach on cases; what is measured is what is written, 16-bit numbers and all."""
+def measure(manifest: Manifest, weights: Weights, cases: Sequence[Case], say: Say) -> Measured | None:
+    """Return what weights reach on cases; what is measured is what is written, 16-bit numbers and all.
+
+    None where there is no case to measure on.
+    """
     with TemporaryDirectory() as folder:
         write_bundle(Path(folder), manifest, weights)
         scores = evaluate(load_predictor(Path(folder), "cpu"), cases, report=lambda some: say(line_of(some)))
-    return measured(scores, len(cases))
+    return measured(scores, len(cases)) if scores else None
 
 
 def measured(scores: Sequence[Score], cases: int) -> Measured:

@@ -18,6 +18,7 @@ class LabelledCt:
         volume: the CT.
         masks: TG-263 name to bool, the CT's shape and pixel order. An organ that is not named was not drawn, which
             does not mean that it is not there.
+        notes: what could not be taken of what was drawn, and why.
 
     Raises:
         CaseError: where a mask has another shape than the CT.
@@ -25,6 +26,7 @@ class LabelledCt:
 
     volume: Volume
     masks: dict[str, NDArray[np.bool_]]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for organ, mask in self.masks.items():
@@ -40,8 +42,33 @@ class Case:
         name: no patient's identity; unique among the cases of a training.
         group: cases of one way of scanning and drawing, as a centre.
         load: gives the CT and its organs.
+        organs: that are drawn, as far as can be seen without loading.
+        patient: whose cases all stand on the same side of a split; a pseudonym. Empty: the case's own.
     """
 
     name: str
     group: str
     load: Callable[[], LabelledCt]
+    organs: tuple[str, ...] = ()
+    patient: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is not learnt from.
+
+    Args:
+        what: a case's name, or a file as the operator knows it.
+        reason: in words.
+    """
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a folder holds to learn from, and what it holds beside that."""
+
+    cases: tuple[Case, ...]
+    left_out: tuple[LeftOut, ...] = ()

@@ -4,11 +4,14 @@ Babier et al., "OpenKBP: The open-access knowledge-based planning grand challeng
 (2021); MIT licence. `docs/models.md` says how the arrays are laid out.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from adaptation.errors import CaseError
@@ -32,8 +35,34 @@ def list_patients(folder: Path, groups: tuple[str, ...]) -> list[Case]:
         paths = sorted((folder / group).glob("*.npz"))
         if not paths:
             raise CaseError(f"{folder} has no patients of the group {group}")
-        cases += [Case(f"{group}/{path.stem}", group, partial(read_patient, path)) for path in paths]
+        cases += [patient_case(path) for path in paths]
     return cases
+
+
+def patient_case(path: Path) -> Case:
+    """Return the case of one file; its group is the folder that it lies in.
+
+    Raises:
+        CaseError: where the file is not such an array.
+    """
+    group = path.parent.name
+    with opened(path) as arrays:
+        drawn = tuple(str(name) for name in arrays["structures"])
+    return Case(f"{group}/{path.stem}", group, partial(read_patient, path), drawn)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[NpzFile]:
+    """Yield the arrays of a patient; what goes wrong with them is told in words.
+
+    Raises:
+        CaseError: where the file is not such an array.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+        raise CaseError(f"{path.name} is not an OpenKBP patient: {error}") from error
 
 
 def read_patient(path: Path) -> LabelledCt:
@@ -42,20 +71,27 @@ def read_patient(path: Path) -> LabelledCt:
     Raises:
         CaseError: where the file is not such an array.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            hu, bits, spacing = arrays["hu"], arrays["masks"], arrays["spacing_mm"]
-            drawn = [str(name) for name in arrays["structures"]]
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise CaseError(f"{path.name} is not an OpenKBP patient: {error}") from error
+    with opened(path) as arrays:
+        hu, bits, spacing = arrays["hu"], arrays["masks"], arrays["spacing_mm"]
+        masks = {str(name): (bits & BITS[str(name)]) > 0 for name in arrays["structures"]}
+    return within_ct(hu, masks, spacing, path.name)
+
+
+def within_ct(
+    hu: NDArray[np.int16], masks: Mapping[str, NDArray[np.bool_]], spacing_mm: NDArray[np.floating], name: str
+) -> LabelledCt:
+    """Return a patient without the slices that have no CT.
+
+    Raises:
+        CaseError: where no slice has.
+    """
     filled = np.flatnonzero((hu > EMPTY_HU).sum(axis=(1, 2)) >= MIN_PATIENT_PIXELS)
     if not len(filled):
-        raise CaseError(f"{path.name} has no CT")
+        raise CaseError(f"{name} has no CT")
     kept = slice(int(filled[0]), int(filled[-1]) + 1)
-    hu, bits = hu[kept], bits[kept]
+    hu = hu[kept]
     return LabelledCt(
-        volume=Volume(hu, axial_grid(hu.shape, spacing)),
-        masks={name: (bits & BITS[name]) > 0 for name in drawn},
+        Volume(hu, axial_grid(hu.shape, spacing_mm)), {organ: mask[kept] for organ, mask in masks.items()}
     )
 
 

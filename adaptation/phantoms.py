@@ -5,13 +5,15 @@ from functools import partial
 
 from adaptation.labelled_ct import Case, LabelledCt
 from segmentation.phantom import build_phantom
+from segmentation.structures import ORGANS
 
 ROWS, PIXEL_MM, SLICE_MM = 512, 1.0, 3.0  # as planning CT is made
 
 
 def list_phantoms(seeds: Iterable[int]) -> list[Case]:
     """Return the phantoms of some seeds."""
-    return [Case(f"phantom-{seed:05d}", "phantom", partial(build_case, seed)) for seed in seeds]
+    names = tuple(organ.name for organ in ORGANS)
+    return [Case(f"phantom-{seed:05d}", "phantom", partial(build_case, seed), names) for seed in seeds]
 
 
 def build_case(seed: int) -> LabelledCt:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from adaptation.samples import Variation
-from adaptation.train import Training
+from adaptation.training import Training
+from adaptation.whole_slices import WholeSlices
 from segmentation.bundle import PostProcessing, Preprocessing
 from segmentation.network.places import places
 from segmentation.network.variant import Variant
@@ -39,7 +40,7 @@ class Recipe:
     organs: tuple[str, ...]
     variant: Variant
     preprocessing: Preprocessing
-    variation: Variation
+    variation: Variation | WholeSlices
     training: Training
     unseen_share: float
     tuning_share: float

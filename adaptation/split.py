@@ -20,6 +20,8 @@ class Split:
 def split(cases: Sequence[Case], *, unseen: float, tune: float, seed: int) -> Split:
     """Return the cases parted at random, each group by itself, the same for the same names and seed.
 
+    Patients are parted, not cases: of a patient with several, no case is learnt from while another is kept apart.
+
     Args:
         cases: with unique names.
         unseen: share of each group that is never learnt from, rounded up.
@@ -29,9 +31,10 @@ def split(cases: Sequence[Case], *, unseen: float, tune: float, seed: int) -> Sp
     parts: dict[str, list[Case]] = {"unseen": [], "tune": [], "learn": []}
     for group in sorted({case.group for case in cases}):
         members = sorted((case for case in cases if case.group == group), key=lambda case: case.name)
-        order = np.random.default_rng(seed).permutation(len(members))
-        first, second = int(np.ceil(unseen * len(members))), int(np.ceil(tune * len(members)))
+        patients = list(dict.fromkeys(case.patient or case.name for case in members))
+        order = np.random.default_rng(seed).permutation(len(patients))
+        first, second = int(np.ceil(unseen * len(patients))), int(np.ceil(tune * len(patients)))
         for place, index in enumerate(order):
             part = "unseen" if place < first else "tune" if place < first + second else "learn"
-            parts[part].append(members[index])
+            parts[part] += [case for case in members if (case.patient or case.name) == patients[index]]
     return Split(tuple(parts["learn"]), tuple(parts["tune"]), tuple(parts["unseen"]))

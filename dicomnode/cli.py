@@ -9,7 +9,7 @@ import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from adaptation.errors import AdaptationError
 from dicomnode import __version__
+from dicomnode.cli_models import MODEL_COMMANDS
 from dicomnode.cli_operator import OPERATOR_APPS
 from dicomnode.cli_structures import NamesFile, site_names, structures_app
 from dicomnode.errors import NodeError
@@ -46,6 +47,8 @@ app = typer.Typer(
 rules_app = typer.Typer(help="What an instance is for.", no_args_is_help=True)
 for name, sub in {**OPERATOR_APPS, "rules": rules_app, "structures": structures_app}.items():
     app.add_typer(sub, name=name)
+for name, command in MODEL_COMMANDS.items():
+    app.command(name)(command)
 
 
 @app.callback()
@@ -265,27 +268,6 @@ def check(as_json: AsJson = False) -> None:
         print_json([verdict_json(verdict) for verdict in verdicts])
     if not all(verdict.passed for verdict in verdicts):
         sys.exit(EXIT_ATTENTION)
-
-
-@app.command("train-bundle")
-def train_bundle(
-    name: Annotated[str, typer.Argument(help="starter or demo.")],
-    work: Annotated[Path, typer.Option(help="Folder for the checkpoint: an interrupted training goes on from it.")],
-    data: Annotated[
-        Path | None, typer.Option(help="OpenKBP's arrays, with `source` and `other`; not for demo.")
-    ] = None,
-    to: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; else where it is shipped.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Processor threads; else all.")] = None,
-) -> None:
-    """Train one of the shipped models anew, as docs/models.md says."""
-    from dicomnode.commands.train import train_bundle as command
-
-    if name not in {"starter", "demo"}:
-        raise typer.BadParameter("the shipped models are starter and demo", param_hint="NAME")
-    which: Literal["starter", "demo"] = "demo" if name == "demo" else "starter"
-    manifest = command(which, data=data, out=to, work=work, device=device, threads=threads, say=say)
-    say(f"{manifest.name} {manifest.version} is written")
 
 
 @app.command()

@@ -6,10 +6,11 @@ from typing import Literal
 
 import torch
 
-from adaptation.build import build
+from adaptation.build import Workshop, build
 from adaptation.openkbp import list_patients
 from adaptation.phantoms import list_phantoms
 from adaptation.recipes import DEMO, DEMO_SEEDS, STARTER, STARTER_GROUPS
+from adaptation.state import State
 from segmentation.bundle import Manifest, shipped_bundle
 
 
@@ -46,4 +47,19 @@ def train_bundle(
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     recipe = {"starter": STARTER, "demo": DEMO}[name]
     cases = list_phantoms(DEMO_SEEDS) if name == "demo" else list_patients(data or Path(), STARTER_GROUPS)
-    return build(recipe, cases, out or shipped_bundle(name), work=work, device=chosen, say=say)
+    shop = Workshop(work / name, chosen, f"dicomnode train-bundle {name}", say=say, watch=Spoken(say))
+    return build(recipe, cases, out or shipped_bundle(name), shop)
+
+
+class Spoken:
+    """Says the mean loss now and then."""
+
+    def __init__(self, say: Callable[[str], None], every: int = 50) -> None:
+        self.say = say
+        self.every = every
+
+    def __call__(self, state: State, steps: int) -> None:
+        """Look at one step."""
+        if state.step % self.every == 0:
+            loss = sum(state.history.losses[-self.every :]) / self.every
+            self.say(f"step {state.step} of {steps}, loss {loss:.4f}")

@@ -37,7 +37,7 @@ def test_batch_is_the_same_whenever_it_is_asked_for(prepared):
     one, other = sampler(prepared, variation).batch(1, 7), sampler(prepared, variation).batch(1, 7)
 
     assert torch.equal(one.slices, other.slices)
-    assert torch.equal(one.masks, other.masks)
+    assert torch.equal(one.drawn.masks, other.drawn.masks)
     assert not torch.equal(one.slices, sampler(prepared, variation).batch(1, 8).slices)
 
 
@@ -47,7 +47,7 @@ def test_mask_lies_on_what_it_was_drawn_on(prepared):
 
     batch = sampler(prepared, variation).batch(1, 1)
 
-    shown = torch.stack([batch.slices[:, 1][batch.masks[:, bit] > 0].median() for bit in range(3)])
+    shown = torch.stack([batch.slices[:, 1][batch.drawn.masks[:, bit] > 0].median() for bit in range(3)])
     assert torch.allclose(shown, torch.tensor([100.0, 200.0, 400.0]), rtol=0.1)
 
 
@@ -55,7 +55,7 @@ def test_flip_exchanges_left_and_right(prepared):
     """In a mirrored sample the organ on the left is the left one: channels are exchanged with the sides."""
     variation = dataclasses.replace(STILL, crop=64, flip=True, slices=12, organ_share=1.0)
 
-    masks = sampler(prepared, variation).batch(1, 2).masks
+    masks = sampler(prepared, variation).batch(1, 2).drawn.masks
 
     both = masks[(masks[:, 1:].sum(dim=(2, 3)) > 0).all(dim=1)].sum(dim=2)
     place = (both * torch.arange(64.0)).sum(dim=2) / both.sum(dim=2)
@@ -63,11 +63,21 @@ def test_flip_exchanges_left_and_right(prepared):
     assert torch.all(place[:, 1] > place[:, 2] + 15)
 
 
+def test_one_side_alone_is_never_mirrored(prepared):
+    """A network for the left parotid must not learn that the right one is it."""
+    one_side = Prepared(prepared.hu, (prepared.labels >> np.uint16(1)) & np.uint16(1), prepared.was_drawn[:, :1])
+    variation = dataclasses.replace(STILL, crop=64, flip=True, slices=24, organ_share=1.0)
+
+    batch = Sampler([one_side], ("Parotid_L",), (-1, 0, 1), variation).batch(1, 2)
+
+    assert batch.slices[:, 1][batch.drawn.masks[:, 0] > 0].unique().tolist() == [200.0]
+
+
 def test_every_organ_is_seen(prepared):
     """Slices with an organ are drawn more often than there are of them."""
     batch = sampler(prepared, dataclasses.replace(STILL, slices=16)).batch(1, 3)
 
-    assert torch.all(batch.masks.sum(dim=(0, 2, 3)) > 0)
+    assert torch.all(batch.drawn.masks.sum(dim=(0, 2, 3)) > 0)
 
 
 def test_square_over_the_edge_is_filled():

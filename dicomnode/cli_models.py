@@ -1,0 +1,138 @@
+"""The part of the command line that makes models and judges them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dicomnode.cli_structures import NamesFile, site_names
+from dicomnode.terminal import AsJson, print_json, say
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Cases: DICOM CT with structure sets in any layout, OpenKBP's folders (pt_1/ct.csv), or .npz arrays."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; else all.")]
+Automatic = Annotated[
+    bool, typer.Option("--accept-automatic", help="Take what a program drew and nobody approved, too.")
+]
+
+
+def train(
+    data: Data,
+    to: Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.")],
+    preset: Annotated[str, typer.Option(help="site, or paper (Chen 2023, section 2.3).")] = "site",
+    base: Annotated[
+        Path | None, typer.Option(help="What to begin with: a bundle, or a file of torchvision's ResNet weights.")
+    ] = None,
+    freeze_through: Annotated[
+        str | None,
+        typer.Option(help="Last place that is not trained: conv4 (the paper's), conv5-b1, conv5, ..., nothing."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    per_organ: Annotated[bool, typer.Option("--per-organ", help="A network for each organ, as in the paper.")] = False,
+    network: Annotated[str, typer.Option(help="full (ResNet-101) or small, where no base says it.")] = "full",
+    organ: Annotated[list[str] | None, typer.Option(help="TG-263 name; may be given again. Else all drawn.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Else the preset's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Slices in a batch; else the preset's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and split.")] = 1,
+    unseen: Annotated[float, typer.Option(min=0, max=0.9, help="Share of patients kept for the figures.")] = 0.2,
+    tuning: Annotated[float, typer.Option(min=0, max=0.9, help="Share of patients that choose the weights.")] = 0.1,
+    work: Annotated[Path | None, typer.Option(help="Checkpoint, log, curves; else OUT-training.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    automatic: Automatic = False,
+    names: NamesFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on cases of one's own; docs/training.md says how."""
+    from dicomnode.commands.train import Request
+    from dicomnode.commands.train import train as command
+
+    request = Request(
+        data=data,
+        out=to,
+        work=work or to.with_name(f"{to.name}-training"),
+        preset=_one_of(preset, ("site", "paper"), "--preset"),
+        base=base,
+        freeze_through=freeze_through,
+        resume=resume,
+        per_organ=per_organ,
+        network=_one_of(network, ("full", "small"), "--network"),
+        organs=tuple(organ or ()),
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        unseen_share=unseen,
+        tuning_share=tuning,
+        device=device,
+        threads=threads,
+        automatic=automatic,
+        own=site_names(names).own_names(),
+    )
+    with progress_bar() as bar:
+        # What is said goes where the bar is, so that JSON stays alone on standard output.
+        manifests = command(request, say=lambda text: bar.console.print(text, markup=False), watch=shown_in(bar))
+    if as_json:
+        print_json([manifest.model_dump(mode="json") for manifest in manifests])
+        return
+    for manifest in manifests:
+        reached = (
+            f"mean DSC {manifest.measured.mean_dice:.3f} on {manifest.measured.cases}" if manifest.measured else ""
+        )
+        say(f"{manifest.name} {manifest.version} is written. {reached}", markup=False)
+
+
+def train_bundle(
+    name: Annotated[str, typer.Argument(help="starter or demo.")],
+    work: Annotated[Path, typer.Option(help="Folder for the checkpoint: an interrupted training goes on from it.")],
+    data: Annotated[
+        Path | None, typer.Option(help="OpenKBP's arrays, with `source` and `other`; not for demo.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; else where it is shipped.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train one of the shipped models anew, as docs/models.md says."""
+    from dicomnode.commands.train_bundle import train_bundle as command
+
+    if name not in {"starter", "demo"}:
+        raise typer.BadParameter("the shipped models are starter and demo", param_hint="NAME")
+    which: Literal["starter", "demo"] = "demo" if name == "demo" else "starter"
+    manifest = command(which, data=data, out=to, work=work, device=device, threads=threads, say=say)
+    say(f"{manifest.name} {manifest.version} is written")
+
+
+def progress_bar() -> Progress:
+    """Return a bar with steps, loss, Dice of the tuning cases, and the time that is left."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    times = (TimeElapsedColumn(), TextColumn("gone,"), TimeRemainingColumn(), TextColumn("left"))
+    return Progress(*columns, *times, console=Console(stderr=True, highlight=False), speed_estimate_period=300)
+
+
+def shown_in(bar: Progress) -> Callable[[Any, int], None]:
+    """Return what shows each step of a training, or of several one after the other, in a bar."""
+    task = bar.add_task("", total=None)
+
+    def show(state: Any, steps: int) -> None:
+        history = state.history
+        best = history.best_step
+        dice = "" if best is None else f" best DSC {sum(history.tuning[best].values()) / len(history.tuning[best]):.3f}"
+        bar.update(task, total=steps, completed=state.step, description=f"loss {history.losses[-1]:.4f}{dice}")
+
+    return show
+
+
+def _one_of(value: str, allowed: tuple[Any, ...], option: str) -> Any:
+    if value not in allowed:
+        raise typer.BadParameter(f"{value} is none of {', '.join(allowed)}", param_hint=option)
+    return value
+
+
+MODEL_COMMANDS: dict[str, Callable[..., None]] = {"train": train, "train-bundle": train_bundle}

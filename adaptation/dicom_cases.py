@@ -79,7 +79,7 @@ def find_dicom_cases(folder: Path, own: OwnNames = NO_OWN_NAMES, *, automatic: b
         organs, notes = _organs_of(chosen.ds, reading)
         if organs:
             name, patient = f"ct-{_pseudonym(uid)}", f"patient-{_pseudonym(series[uid].patient or uid)}"
-            cases.append(Case(name, GROUP, partial(read_dicom_case, reading), tuple(organs), patient))
+            cases.append(Case(name, GROUP, partial(read_dicom_case, reading), tuple(organs), patient, str(chosen.path)))
         else:
             none = f"it has none of the organs: {'; '.join(notes) or 'no ROI'}"
             left_out.append(LeftOut(str(chosen.path.relative_to(folder)), none))

@@ -44,6 +44,7 @@ class Case:
         load: gives the CT and its organs.
         organs: that are drawn, as far as can be seen without loading.
         patient: whose cases all stand on the same side of a split; a pseudonym. Empty: the case's own.
+        where: it was found, for the operator alone: a path may tell whose it is.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Case:
     load: Callable[[], LabelledCt]
     organs: tuple[str, ...] = ()
     patient: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)

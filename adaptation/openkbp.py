@@ -48,7 +48,7 @@ def patient_case(path: Path) -> Case:
     group = path.parent.name
     with opened(path) as arrays:
         drawn = tuple(str(name) for name in arrays["structures"])
-    return Case(f"{group}/{path.stem}", group, partial(read_patient, path), drawn)
+    return Case(f"{group}/{path.stem}", group, partial(read_patient, path), drawn, where=str(path))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def csv_case(folder: Path) -> Case:
     """Return the case of a patient's folder; its group is the folder around it, as `train-pats`."""
     drawn = tuple(organ for organ, file in FILES.items() if (folder / file).is_file())
     group = folder.parent.name
-    return Case(f"{group}/{folder.name}", group, partial(read_csv_patient, folder), drawn)
+    return Case(f"{group}/{folder.name}", group, partial(read_csv_patient, folder), drawn, where=str(folder))
 
 
 def read_csv_patient(folder: Path) -> LabelledCt:

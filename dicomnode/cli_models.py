@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from dicomnode.cli_structures import NamesFile, site_names
 from dicomnode.terminal import AsJson, print_json, say
@@ -89,6 +90,60 @@ def train(
         say(f"{manifest.name} {manifest.version} is written. {reached}", markup=False)
 
 
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a folder of bundles, one an organ.")],
+    data: Data,
+    against: Annotated[Path | None, typer.Option(help="Another bundle, on the same cases.")] = None,
+    to: Annotated[Path, typer.Option("--out", help="Folder for report.html and report.json.")] = Path("evaluation"),
+    key: Annotated[
+        Path | None, typer.Option(help="A CSV file to write: which case has which number in the report.")
+    ] = None,
+    include_learnt: Annotated[
+        bool, typer.Option("--include-learnt", help="Judge a model on what it has learnt from, too.")
+    ] = False,
+    automatic: Automatic = False,
+    names: NamesFile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Judge a model on cases that it has not learnt from, alone or against another; docs/evaluation.md says how."""
+    from adaptation.report import METRICS
+    from adaptation.report import as_json as report_json
+    from dicomnode.commands.evaluate import evaluate as command
+
+    with Progress(console=Console(stderr=True, highlight=False), transient=True) as bar:
+        task = bar.add_task("judging", total=None)
+        report = command(
+            [bundle, *([against] if against else [])],
+            data,
+            out=to,
+            key=key,
+            own=site_names(names).own_names(),
+            device=device,
+            include_learnt=include_learnt,
+            automatic=automatic,
+            say=lambda text: bar.console.print(text, markup=False),
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    if as_json:
+        print_json(report_json(report))
+        return
+    table = Table("organ", "cases", "not found", *(metric.title for metric in METRICS[:4]))
+    for one in (*report.organs, report.mean):
+        found = [one.summaries.get(metric.key) for metric in METRICS[:4]]
+        cells = [
+            f"{s.mean:.{m.decimals}f} ± {s.sd:.{m.decimals}f}" if s else ""
+            for s, m in zip(found, METRICS, strict=False)
+        ]
+        table.add_row(one.organ, str(one.summaries["dsc"].count), str(one.not_found), *cells)
+    say(table)
+    if report.against:
+        difference = report.mean.differences["dsc"]
+        ends = f"{difference.summary.low:+.3f} to {difference.summary.high:+.3f}"
+        say(f"mean DSC {difference.summary.mean:+.3f} ({ends}) against {report.against.name}, p {difference.p:.3f}")
+    say(f"{to / 'report.html'} and report.json are written", markup=False)
+
+
 def train_bundle(
     name: Annotated[str, typer.Argument(help="starter or demo.")],
     work: Annotated[Path, typer.Option(help="Folder for the checkpoint: an interrupted training goes on from it.")],
@@ -135,4 +190,4 @@ def _one_of(value: str, allowed: tuple[Any, ...], option: str) -> Any:
     return value
 
 
-MODEL_COMMANDS: dict[str, Callable[..., None]] = {"train": train, "train-bundle": train_bundle}
+MODEL_COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "train-bundle": train_bundle}

@@ -49,7 +49,7 @@ def show_status(out: Console, status: Status) -> None:
 
 def show_series_list(out: Console, views: Sequence[SeriesView]) -> None:
     """Print series, a line each."""
-    table = Table("no.", _pseudonym("series"), "slices", "from", "last received", "state", "why", title="series")
+    table = Table("no.", _to_copy("series"), "slices", "from", "last received", "state", "why", title="series")
     for view in views:
         record = view.record
         why = "; ".join(record.reasons)
@@ -102,7 +102,15 @@ def show_series(out: Console, view: SeriesView, patient: tuple[str, str] | None)
 def show_jobs(out: Console, jobs: Sequence[Job]) -> None:
     """Print pieces of work, a line each."""
     table = Table(
-        "job", _pseudonym("series"), "to", "state", "proof", "attempts", "next attempt", "what came of it", title="jobs"
+        _to_copy("job"),
+        _to_copy("series"),
+        "to",
+        "state",
+        "proof",
+        "attempts",
+        "next attempt",
+        "what came of it",
+        title="jobs",
     )
     for job in jobs:
         table.add_row(
@@ -139,8 +147,8 @@ def show_conflicts(out: Console, conflicts: Sequence[ConflictRecord], pseudonyms
     """Print conflicts, a line each."""
     table = Table(
         "no.",
-        _pseudonym("instance"),
-        _pseudonym("series"),
+        _to_copy("instance"),
+        _to_copy("series"),
         "from",
         "received",
         title="conflicts; `conflicts accept|reject NO.`",
@@ -191,6 +199,6 @@ def _time(when: datetime) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _pseudonym(of: str) -> Column:
-    """Return a column that shows a pseudonym whole, so that it can be copied."""
+def _to_copy(of: str) -> Column:
+    """Return a column that shows a pseudonym or the name of a job whole, so that it can be copied."""
     return Column(of, no_wrap=True, min_width=12)

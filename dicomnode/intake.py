@@ -153,7 +153,9 @@ class Intake:
         if self._spool.path_of(instance.series_instance_uid, file.sop_instance_uid) != path:
             raise NotUnderstood("the file's name is not its instance's")
         self._spool.sync(path)  # whoever wrote it may have died before that
-        return self._note(file, instance, path, len(content))
+        received = self._row(file, instance, path, len(content), self._decide(file, instance))
+        self._note(received, instance)
+        return received
 
     def _known(self, file: InstanceFile, instance: Instance) -> ReceivedInstance | None:
         """Return what is known of this instance; a file whose row was never written gets it now."""
@@ -165,20 +167,22 @@ class Intake:
 
     def _keep(self, file: InstanceFile, instance: Instance) -> None:
         path = self._spool.path_of(instance.series_instance_uid, file.sop_instance_uid)
-        size = self._spool.keep(path, file)
-        self._note(file, instance, path, size)
+        with self._spool.keeping(path, file) as size:
+            received = self._row(file, instance, path, size, self._decide(file, instance))
+        self._note(received, instance)
 
-    def _note(self, file: InstanceFile, instance: Instance, path: str, size: int) -> ReceivedInstance:
+    def _note(self, received: ReceivedInstance, instance: Instance) -> None:
         """Write the row of a file."""
-        received = self._row(file, instance, path, size, self._decide(file, instance))
-        if file.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
+        if received.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
             self._ledger.note_structure_set(received, summarise_structure_set(instance.header))
         else:
             self._ledger.note_instance(received)
         log.debug(
-            "instance kept", instance=file.sop_instance_uid, series=instance.series_instance_uid, action=received.action
+            "instance kept",
+            instance=received.sop_instance_uid,
+            series=received.series_instance_uid,
+            action=received.action,
         )
-        return received
 
     def _take_again(self, known: ReceivedInstance, file: InstanceFile, instance: Instance) -> None:
         """Take an instance whose UID is known: the same again, or a conflict.

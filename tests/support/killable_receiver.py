@@ -80,7 +80,7 @@ ARM: dict[str, Callable[[], None]] = {
     "written": lambda: die_before(spool, "sync_file"),
     "synced": lambda: die_after(spool, "sync_file"),
     "renamed": lambda: die_after(spool, "rename"),
-    "directory synced": lambda: die_after(spool.Spool, "keep"),
+    "directory synced": lambda: die_before(Intake, "_note"),
     "noted": lambda: die_after(Ledger, "note_arrivals"),  # a group of rows
     "answered": lambda: die_after(BoundedSocket, "send"),  # the first ones answer requests for associations
 }

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from adaptation.ahead import one_ahead
 from adaptation.errors import CaseError, TrainingError
 from adaptation.evaluate import Score, evaluate, mean_by_organ
 from adaptation.journal import Journal
@@ -109,16 +111,18 @@ def learn(recipe: Recipe, parts: Split, shop: Workshop, base: Path | None) -> tu
             shop.watch(state, recipe.training.steps)
 
     try:
-        weights = train(
-            network,
-            batch_of,
-            recipe.preprocessing,
-            recipe.training,
-            checkpoint=Checkpoint(shop.work / CHECKPOINT, name_of(recipe, parts, base)),
-            tune=Tuner(predictor_of(recipe, shop), tuning) if tuning else None,
-            team=shop.team,
-            report=report,
-        )
+        # On the processor, drawing ahead would only take cores from the network.
+        with one_ahead(batch_of) if shop.device.type == "cuda" else nullcontext(batch_of) as drawn:
+            weights = train(
+                network,
+                drawn,
+                recipe.preprocessing,
+                recipe.training,
+                checkpoint=Checkpoint(shop.work / CHECKPOINT, name_of(recipe, parts, base)),
+                tune=Tuner(predictor_of(recipe, shop), tuning) if tuning else None,
+                team=shop.team,
+                report=report,
+            )
     except TrainingError as error:
         journal.note("stopped", reason=str(error))
         raise

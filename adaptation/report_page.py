@@ -107,10 +107,10 @@ def _differences(report: Report) -> str:
 
 
 def _difference(one: OrganReport, metric: Metric) -> str:
-    """Return one cell: both means, difference, interval and p, coloured."""
-    if metric.key not in one.differences:
+    """Return one cell: difference, interval and p, coloured; nothing where no case has a value of both."""
+    each, places = one.differences.get(metric.key), metric.decimals
+    if each is None or not each.summary.count:
         return ""
-    each, places = one.differences[metric.key], metric.decimals
     summary = each.summary
     is_worse = summary.high < 0 if metric.higher_is_better else summary.low > 0
     colour = "better" if each.p < 0.05 else "worse" if is_worse else ""

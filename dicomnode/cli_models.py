@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dicomnode.cli_structures import NamesFile, site_names
-from dicomnode.terminal import AsJson, print_json, say
+from dicomnode.models import find_model
+from dicomnode.terminal import AsJson, configuration, print_json, say
 
 Data = Annotated[
     Path,
@@ -30,7 +31,8 @@ def train(
     to: Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.")],
     preset: Annotated[str, typer.Option(help="site, or paper (Chen 2023, section 2.3).")] = "site",
     base: Annotated[
-        Path | None, typer.Option(help="What to begin with: a bundle, or a file of torchvision's ResNet weights.")
+        str | None,
+        typer.Option(help="What to begin with: a bundle's folder or name, or a file of torchvision's ResNet weights."),
     ] = None,
     freeze_through: Annotated[
         str | None,
@@ -61,7 +63,7 @@ def train(
         out=to,
         work=work or to.with_name(f"{to.name}-training"),
         preset=_one_of(preset, ("site", "paper"), "--preset"),
-        base=base,
+        base=named_or_found(base) if base else None,
         freeze_through=freeze_through,
         resume=resume,
         per_organ=per_organ,
@@ -78,8 +80,7 @@ def train(
         own=site_names(names).own_names(),
     )
     with progress_bar() as bar:
-        # What is said goes where the bar is, so that JSON stays alone on standard output.
-        manifests = command(request, say=lambda text: bar.console.print(text, markup=False), watch=shown_in(bar))
+        manifests = command(request, say=told_in(bar), watch=shown_in(bar))
     if as_json:
         print_json([manifest.model_dump(mode="json") for manifest in manifests])
         return
@@ -91,9 +92,9 @@ def train(
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a folder of bundles, one an organ.")],
+    bundle: Annotated[str, typer.Argument(help="A bundle's folder or name, or a folder of bundles, one an organ.")],
     data: Data,
-    against: Annotated[Path | None, typer.Option(help="Another bundle, on the same cases.")] = None,
+    against: Annotated[str | None, typer.Option(help="Another bundle, on the same cases.")] = None,
     to: Annotated[Path, typer.Option("--out", help="Folder for report.html and report.json.")] = Path("evaluation"),
     key: Annotated[
         Path | None, typer.Option(help="A CSV file to write: which case has which number in the report.")
@@ -114,7 +115,7 @@ def evaluate(
     with Progress(console=Console(stderr=True, highlight=False), transient=True) as bar:
         task = bar.add_task("judging", total=None)
         report = command(
-            [bundle, *([against] if against else [])],
+            [named_or_found(each) for each in (bundle, against) if each],
             data,
             out=to,
             key=key,
@@ -122,7 +123,7 @@ def evaluate(
             device=device,
             include_learnt=include_learnt,
             automatic=automatic,
-            say=lambda text: bar.console.print(text, markup=False),
+            say=told_in(bar),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     if as_json:
@@ -164,6 +165,12 @@ def train_bundle(
     say(f"{manifest.name} {manifest.version} is written")
 
 
+def named_or_found(model: str) -> Path:
+    """Return a model's folder or file: the path itself where there is one, else the site's or shipped model's."""
+    path = Path(model)
+    return path if path.exists() else find_model(model, configuration().contouring.bundle_dirs).folder
+
+
 def progress_bar() -> Progress:
     """Return a bar with steps, loss, Dice of the tuning cases, and the time that is left."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
@@ -171,11 +178,19 @@ def progress_bar() -> Progress:
     return Progress(*columns, *times, console=Console(stderr=True, highlight=False), speed_estimate_period=300)
 
 
+def told_in(bar: Progress) -> Callable[[str], None]:
+    """Return what prints a line above a bar, on standard error, so that JSON stays alone on standard output."""
+    return lambda text: bar.console.print(text, markup=False, soft_wrap=True)
+
+
 def shown_in(bar: Progress) -> Callable[[Any, int], None]:
-    """Return what shows each step of a training, or of several one after the other, in a bar."""
-    task = bar.add_task("", total=None)
+    """Return what shows each step of a training, or of several one after the other, in a bar.
+
+    The bar is there from the first step on: of several processes only the leading one is told of steps.
+    """
 
     def show(state: Any, steps: int) -> None:
+        task = bar.task_ids[0] if bar.task_ids else bar.add_task("", total=steps, completed=state.step)
         history = state.history
         best = history.best_step
         dice = "" if best is None else f" best DSC {sum(history.tuning[best].values()) / len(history.tuning[best]):.3f}"

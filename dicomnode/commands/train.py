@@ -63,7 +63,8 @@ def train(
         watch: told after every step, with the number of all steps.
 
     Returns:
-        The manifests, with what was measured on cases that the model has not seen.
+        The manifests, with what was measured on cases that the model has not seen; of several processes only the
+        leading one returns any.
 
     Raises:
         NodeError: where an option does not fit.
@@ -101,8 +102,9 @@ def train(
         )
         shop = Workshop(request.work, device, _command(), team, tell, watch)
         if not request.per_organ:
-            return [_build(request, wish, base, cases, shop)]
-        return [
+            made = [_build(request, wish, base, cases, shop)]
+            return made if team.leads else []
+        made = [
             _build(
                 replace(request, out=request.out / organ, work=request.work / organ),
                 replace(wish, organs=(organ,), name=f"{wish.name}-{organ.lower()}"),
@@ -112,6 +114,7 @@ def train(
             )
             for organ in organs
         ]
+        return made if team.leads else []
 
 
 def _build(request: Request, wish: Wish, base: Manifest | None, cases: Sequence[Case], shop: Workshop) -> Manifest:

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 import torch
 
+from adaptation.ahead import one_ahead
 from adaptation.errors import TrainingError
 from adaptation.losses import Drawn
 from adaptation.samples import Batch
@@ -73,6 +74,21 @@ def test_resumed_training_gives_what_an_uninterrupted_one_gives(tmp_path, optimi
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     assert states[-1].history == states[0].history
     assert len(states[-1].history.losses) == 6
+
+
+def test_batches_that_are_drawn_ahead_are_the_same():
+    """From whatever step, in whatever order; the next one is drawn before it is asked for."""
+    asked = []
+
+    def noted(step):
+        asked.append(step)
+        return batch_of(step)
+
+    with one_ahead(noted) as ahead:
+        given = {step: ahead(step).slices for step in (3, 4, 9)}
+
+    assert all(torch.equal(slices, batch_of(step).slices) for step, slices in given.items())
+    assert asked == [3, 4, 5, 9, 10]
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path):

@@ -8,9 +8,11 @@ import pytest
 import torch
 from matplotlib.image import imread
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from adaptation.errors import CaseError, TrainingError
 from adaptation.learnt_from import read_learnt_from
+from dicomnode.cli import app
 from dicomnode.commands.train import Request, train
 from dicomnode.errors import NodeError
 from segmentation.bundle import WEIGHTS, read_manifest, verify_bundle
@@ -181,3 +183,31 @@ def test_random_weights_are_those_of_the_seed():
 
     assert all(torch.equal(value, other[name]) for name, value in one.items())
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_command_line_says_what_it_made_and_then_judges_it(data, base, tmp_path):
+    """Standard output is JSON alone, what is told on the way is elsewhere; the model is judged on what it never saw."""
+    out, report = tmp_path / "mine", tmp_path / "report"
+    options = ["--base", base, "--steps", 1, "--batch", 2, "--threads", 1, "--device", "cpu", "--unseen", 0.4, "--json"]
+
+    trained = invoke("train", "--data", data, "--out", out, *options)
+    judged = invoke("evaluate", out, "--data", data, "--against", base, "--out", report, "--device", "cpu", "--json")
+
+    assert [made["name"] for made in json.loads(trained.stdout)] == ["mine"]
+    assert "2 never seen" in trained.stderr
+    assert json.loads(judged.stdout)["left_out"] == {"learnt from by a model": 3}
+    assert (report / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "mine-training" / "curves.png").is_file()
+
+
+@pytest.mark.parametrize("wrong", [("--preset", "better"), ("--network", "huge"), ("--unseen", "2"), ("--steps", "0")])
+def test_option_that_does_not_fit_is_a_wrong_command_line(data, tmp_path, wrong):
+    """Exit code 2, with the option named."""
+    said = invoke("train", "--data", data, "--out", tmp_path / "mine", *wrong)
+
+    assert said.exit_code == 2
+    assert wrong[0] in said.stderr
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])

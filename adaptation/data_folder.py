@@ -35,7 +35,7 @@ def find_cases(folder: Path, own: OwnNames = NO_OWN_NAMES, *, automatic: bool = 
     if not cases:
         why = "; ".join(f"{one.what}: {one.reason}" for one in left_out)
         raise CaseError(f"there is nothing to learn from in {folder}{f': {why}' if why else ''}")
-    return Found(tuple(sorted(unique(cases), key=lambda case: case.name)), tuple(left_out))
+    return Found(tuple(sorted(unique(cases), key=lambda case: case.name)), tuple(left_out), found.unused)
 
 
 def unique(cases: list[Case]) -> list[Case]:

@@ -1,6 +1,7 @@
 """CT series and the structure sets that were drawn on them, found in a folder of DICOM files in any layout."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def find_dicom_cases(folder: Path, own: OwnNames = NO_OWN_NAMES, *, automatic: b
             left_out.append(LeftOut(where, "its Approval Status is REJECTED"))
         else:
             of_series.setdefault(candidates[0], []).append(drawing)
-    cases = []
+    cases, unused = [], Counter[str]()
     for uid, rivals in sorted(of_series.items()):
         *others, chosen = sorted(rivals, key=lambda drawing: drawing.rank)
         left_out += [
@@ -77,16 +78,17 @@ def find_dicom_cases(folder: Path, own: OwnNames = NO_OWN_NAMES, *, automatic: b
         ]
         reading = _Reading(chosen.path, tuple(series[uid].paths), own, automatic)
         organs, notes = _organs_of(chosen.ds, reading)
+        unused.update({roi.name for roi in chosen.summary.rois if roi.contours} - set(organs.values()))
         if organs:
             name, patient = f"ct-{_pseudonym(uid)}", f"patient-{_pseudonym(series[uid].patient or uid)}"
             cases.append(Case(name, GROUP, partial(read_dicom_case, reading), tuple(organs), patient, str(chosen.path)))
         else:
-            none = f"it has none of the organs: {'; '.join(notes) or 'no ROI'}"
+            none = f"none of its ROIs with contours is one of the organs{''.join(f'; {note}' for note in notes)}"
             left_out.append(LeftOut(str(chosen.path.relative_to(folder)), none))
     for ct in series.values():
         if ct.uid not in of_series:
             left_out.append(LeftOut(str(ct.paths[0].parent.relative_to(folder)), "a CT on which nothing was drawn"))
-    return Found(tuple(cases), tuple(left_out))
+    return Found(tuple(cases), tuple(left_out), unused)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def read_dicom_case(reading: _Reading) -> LabelledCt:
     except (SegmentationError, InvalidDicomError, OSError, ValueError) as error:
         raise CaseError(str(error)) from error
     organs, notes = _organs_of(ds, reading)
-    of_roi = {roi.name: roi for roi in masks.rois}
+    # A namesake without contours is no rival: `match_names` was not asked about it.
+    of_roi = {roi.name: roi for roi in sorted(masks.rois, key=lambda roi: (bool(roi.reasons), roi.contours))}
     notes += [
         f"{of_roi[name].name}: {'; '.join(of_roi[name].reasons)}" for name in organs.values() if of_roi[name].reasons
     ]

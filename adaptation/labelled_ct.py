@@ -1,7 +1,7 @@
 """A CT with the organs that were drawn on it, and the promise of one (pure)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,14 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a folder holds to learn from, and what it holds beside that."""
+    """What a folder holds to learn from, and what it holds beside that.
+
+    Args:
+        cases: to learn from.
+        left_out: with reasons.
+        unused: names of ROIs that were not taken for an organ, and in how many structure sets.
+    """
 
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
+    unused: Mapping[str, int] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from segmentation.names import NO_OWN_NAMES, OwnNames
 from segmentation.network.beginning import is_bundle
 from segmentation.structures import BY_NAME, ORGANS
 
+MOST_NAMES = 40  # of ROIs that are none of the organs
 SIZED_BY = 5  # cases whose voxels are looked at for the network's grid
 
 
@@ -84,6 +85,9 @@ def train(
         found = find_cases(request.data, request.own, automatic=request.automatic)
         for left in found.left_out:
             tell(f"{left.what} is left out: {left.reason}")
+        if unused := sorted(found.unused.items(), key=lambda each: -each[1])[:MOST_NAMES]:
+            # A department's own name for an organ that nobody told us is to be seen here.
+            tell(f"ROI names that are not taken for an organ: {', '.join(f'{name} {count}' for name, count in unused)}")
         organs = _organs(request, found.cases, base)
         cases = [case for case in found.cases if set(case.organs) & set(organs)]
         tell(f"{len(cases)} cases: {', '.join(_counted(organs, cases))}")

@@ -1,9 +1,11 @@
 """Which cases are found in a folder of DICOM files, and why the rest is left out."""
 
+import copy
 import shutil
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from adaptation.data_folder import find_cases
 from adaptation.errors import CaseError
@@ -128,7 +130,22 @@ def test_names_of_the_site_are_understood(folder):
     named = find_cases(folder, own_names({"Brainstem": ["OAR 7"]}))
 
     assert "Brainstem" in named.cases[0].organs
+    assert (named.unused, find_cases(folder).unused) == ({}, {"OAR 7": 1})
     assert "Brainstem" not in find_cases(folder).cases[0].organs
+
+
+def test_namesake_without_contours_is_no_rival(folder):
+    """Some systems keep an empty ROI of the same name."""
+    path = folder / "one" / "rs.dcm"
+    ds = dcmread(path)
+    empty = copy.deepcopy(ds.StructureSetROISequence[0])
+    empty.ROINumber = 99
+    ds.StructureSetROISequence.append(empty)
+    ds.save_as(path)
+
+    (case,) = find_cases(folder).cases
+
+    assert set(case.load().masks) == set(ORGAN_HU)
 
 
 def test_structure_that_is_missing_is_not_in_the_case(folder):

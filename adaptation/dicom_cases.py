@@ -21,6 +21,7 @@ from segmentation.series_check import CT_IMAGE_STORAGE
 RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 HEADER = ["SOPClassUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID", "PatientID"]
 GROUP = "patients"
+RIVAL = "of the same CT another one is taken: with organs to learn from, approved, or newer"
 BY_A_PROGRAM = "was drawn by a program and approved by nobody"
 
 
@@ -72,11 +73,13 @@ def find_dicom_cases(folder: Path, own: OwnNames = NO_OWN_NAMES, *, automatic: b
             of_series.setdefault(candidates[0], []).append(drawing)
     cases, unused = [], Counter[str]()
     for uid, rivals in sorted(of_series.items()):
-        *others, chosen = sorted(rivals, key=lambda drawing: drawing.rank)
-        left_out += [
-            LeftOut(str(o.path.relative_to(folder)), "another of the same CT is approved or newer") for o in others
-        ]
-        reading = _Reading(chosen.path, tuple(series[uid].paths), own, automatic)
+        readings = {each.path: _Reading(each.path, tuple(series[uid].paths), own, automatic) for each in rivals}
+        # What the node drew itself is newer than what a physician drew before, and must not hide it.
+        *others, chosen = sorted(
+            rivals, key=lambda each: (bool(_organs_of(each.ds, readings[each.path])[0]), each.rank)
+        )
+        left_out += [LeftOut(str(each.path.relative_to(folder)), RIVAL) for each in others]
+        reading = readings[chosen.path]
         organs, notes = _organs_of(chosen.ds, reading)
         unused.update({roi.name for roi in chosen.summary.rois if roi.contours} - set(organs.values()))
         if organs:
@@ -129,10 +132,14 @@ def _read_headers(folder: Path) -> tuple[dict[str, _Ct], list[_Drawing]]:
     """Return the CT series by UID, and the structure sets; other files are passed over."""
     series: dict[str, _Ct] = {}
     drawings = []
+    known: set[str] = set()  # instances: a copy of a file is no second slice
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             ds = dcmread(path, specific_tags=HEADER, stop_before_pixels=True)
-            kind = str(ds.get("SOPClassUID") or "")
+            kind, instance = str(ds.get("SOPClassUID") or ""), str(ds.get("SOPInstanceUID") or "")
+            if instance in known:
+                continue
+            known |= {instance} - {""}
             if kind == CT_IMAGE_STORAGE:
                 uid = str(ds.get("SeriesInstanceUID") or "")
                 frame = str(ds.get("FrameOfReferenceUID") or "")

@@ -8,6 +8,7 @@ import pytest
 from pydicom import dcmread
 
 from adaptation.data_folder import find_cases
+from adaptation.dicom_cases import RIVAL
 from adaptation.errors import CaseError
 from segmentation.names import own_names
 from tests.support.cases import SLICES, change, write_case
@@ -56,7 +57,7 @@ def test_layout_of_the_folder_does_not_matter(folder, tmp_path):
 
 def test_name_of_a_case_tells_no_identity(folder):
     """Neither UID nor patient ID; the same patient's second CT has the same patient."""
-    write_case(folder / "again", 1, SeriesInstanceUID="2.25.77", FrameOfReferenceUID="2.25.78")
+    write_case(folder / "again", 9, PatientID="MADE-4711-1")
 
     one, other = find_cases(folder).cases
 
@@ -96,7 +97,29 @@ def test_approved_structure_set_is_taken_before_a_newer_one(folder):
     found = find_cases(folder)
 
     assert set(found.cases[0].organs) == set(ORGAN_HU)
-    assert reasons(found) == "one/newer.dcm: another of the same CT is approved or newer"
+    assert reasons(found) == f"one/newer.dcm: {RIVAL}"
+
+
+def test_contours_of_the_node_do_not_hide_the_physician_s(folder):
+    """A structure set that a program drew later, and nobody approved, is left out and not taken for the newest."""
+    later = folder / "one" / "later.dcm"
+    shutil.copy(folder / "one" / "rs.dcm", later)
+    change(later, {"StructureSetDate": "20270101", "SOPInstanceUID": "2.25.6"}, algorithm="AUTOMATIC")
+
+    found = find_cases(folder)
+
+    assert set(found.cases[0].load().masks) == set(ORGAN_HU)
+    assert reasons(found) == f"one/later.dcm: {RIVAL}"
+
+
+def test_copies_of_files_are_no_further_slices(folder):
+    """A folder in which everything lies twice has one case, and nothing is left out."""
+    shutil.copytree(folder / "one", folder / "copy of one")
+
+    found = find_cases(folder)
+
+    assert (len(found.cases), found.left_out) == (1, ())
+    assert found.cases[0].load().volume.grid.shape[0] == SLICES
 
 
 def test_rejected_structure_set_is_not_learnt_from(folder):

@@ -76,6 +76,8 @@ def team_of_torchrun(device: torch.device) -> Iterator[Team]:
     if size == 1:
         yield ALONE
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL sends what is told from the current one
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Team(distributed.get_rank(), size)

@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
 from adaptation.errors import CaseError
 from adaptation.learnt_from import write_learnt_from
@@ -18,6 +19,15 @@ from tests.support.small_bundle import write_small_bundle
 from tests.support.tiny import ORGAN_HU, write_tiny_bundle
 
 MOVED = {6: 2}  # patient to columns by which the contours were drawn beside the organs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """So small networks only wait for their threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,11 @@ _SHORT = (
 )
 """Value representations whose explicit length has 16 bits (PS3.5 Table 7.1-2); all others have 32."""
 
+_KNOWN = {
+    vr.encode(): vr for vr in (*_SHORT, "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
+}
+"""Value representations as encoded -> as text; a newer one is taken letter by letter."""
+
 _TAG_AND_LENGTH = Struct("<HHI")
 _TAG_VR_LENGTH = Struct("<HH2sH")
 _LENGTH = Struct("<I")
@@ -127,12 +132,17 @@ def _header(data: bytes | memoryview, offset: int, implicit: bool) -> tuple[int,
         group, number, length = _TAG_AND_LENGTH.unpack_from(data, offset)
         return group << 16 | number, "", length, offset + 8
     group, number, letters, length = _TAG_VR_LENGTH.unpack_from(data, offset)
-    vr = letters.decode("latin-1")
-    if not (vr.isascii() and vr.isalpha() and vr.isupper()):
-        raise NotUnderstood("an element has no value representation")
+    vr = _KNOWN.get(letters) or _spelt(letters)
     if vr in _SHORT:
         return group << 16 | number, vr, length, offset + 8
     return group << 16 | number, vr, _LENGTH.unpack_from(data, offset + 8)[0], offset + 12
+
+
+def _spelt(letters: bytes) -> str:
+    vr = letters.decode("latin-1")
+    if not (vr.isascii() and vr.isalpha() and vr.isupper()):
+        raise NotUnderstood("an element has no value representation")
+    return vr
 
 
 def _items(

@@ -4,12 +4,13 @@ Read straight from the bytes: much faster than a full parse, nothing is warned o
 pixel is touched.
 """
 
+from functools import lru_cache
 from struct import calcsize, unpack
 
 from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from dicomnode.encoded import Element, find, sequence_items
+from dicomnode.encoded import Element, sequence_items
 from dicomnode.errors import NotUnderstood
 
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -34,6 +35,7 @@ class Header:
     ) -> None:
         self._data = data
         self.elements = elements
+        self._by_tag = {element.tag: element for element in elements}
         self._implicit = implicit
         self._encoding = encoding
         self._encoding = self._named_encoding() or encoding
@@ -44,7 +46,7 @@ class Header:
         Args:
             name: keyword of the DICOM dictionary, or `gggg,eeee` in hexadecimal digits.
         """
-        element = find(self.elements, tag_of(name))
+        element = self._by_tag.get(tag_of(name))
         if element is None or element.items is not None or element.fragments is not None:
             return ""
         vr = value_representation(element)
@@ -60,7 +62,7 @@ class Header:
 
     def number(self, keyword: str) -> int | None:
         """Return an unsigned short, or None if it is absent, empty or none."""
-        element = find(self.elements, tag_of(keyword))
+        element = self._by_tag.get(tag_of(keyword))
         if element is None or element.end - element.start != 2:
             return None
         return int.from_bytes(self._data[element.start : element.end], "little")
@@ -71,7 +73,7 @@ class Header:
         Raises:
             NotUnderstood: the element is no sequence.
         """
-        element = find(self.elements, tag_of(keyword))
+        element = self._by_tag.get(tag_of(keyword))
         if element is None:
             return ()
         found = sequence_items(self._data, element, implicit=self._implicit)
@@ -79,13 +81,14 @@ class Header:
 
     def _named_encoding(self) -> str:
         """Return Python's name of the first character set that the data set names; code extensions are left out."""
-        element = find(self.elements, SPECIFIC_CHARACTER_SET)
+        element = self._by_tag.get(SPECIFIC_CHARACTER_SET)
         if element is None or element.items is not None:
             return ""
         terms = bytes(self._data[element.start : element.end]).decode("ascii", "replace").split("\\")
         return next((python_encoding[term.strip()] for term in terms if python_encoding.get(term.strip())), "")
 
 
+@lru_cache(maxsize=1024)
 def tag_of(name: str) -> int:
     """Return the tag of a keyword or of `gggg,eeee`.
 

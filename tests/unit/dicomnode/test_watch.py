@@ -11,6 +11,7 @@ from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
 from dicomnode.records import DeliveryOrder, SeriesRecord
 from dicomnode.series import State
+from dicomnode.structure_settings import StructureSettings
 from dicomnode.watch import Watch
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, new_result, open_ledger
 
@@ -21,7 +22,16 @@ class Recorder(Examiner):
     """An examiner that remembers what it was shown, or raises what it was told to."""
 
     def __init__(self, ledger: Ledger, error: Exception | None = None) -> None:
-        super().__init__(ledger, data_dir=Path(), rules=(), bundle_dirs=(), minimum_slices=1, pseudonyms=PSEUDONYMS)
+        super().__init__(
+            ledger,
+            data_dir=Path(),
+            rules=(),
+            peers=(),
+            structures=StructureSettings(),
+            bundle_dirs=(),
+            minimum_slices=1,
+            pseudonyms=PSEUDONYMS,
+        )
         self.seen: list[int] = []
         self.error = error
 

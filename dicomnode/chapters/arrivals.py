@@ -57,8 +57,10 @@ class Arrivals(Page):
                     )
                 )
         to_contour = [one.instance for one in new if one.instance.action == "contour" and one.summary is None]
-        first = {one.series_instance_uid: one for one in reversed(to_contour)}
         last = {one.series_instance_uid: one for one in to_contour}
+        first: dict[str, ReceivedInstance] = {}
+        for instance in to_contour:  # series get their numbers in the order in which they came
+            first.setdefault(instance.series_instance_uid, instance)
         for uid, instance in first.items():
             self._receive(connection, instance)
             if last[uid] is not instance:

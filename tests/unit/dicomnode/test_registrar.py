@@ -8,7 +8,7 @@ import pytest
 
 from dicomnode.errors import LedgerUnavailable
 from dicomnode.ledger import Ledger
-from dicomnode.records import StructureSetSummary
+from dicomnode.records import Arrived, StructureSetSummary
 from dicomnode.registrar import MOST_WAITING, Registrar
 from dicomnode.series import State
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, open_ledger
@@ -63,6 +63,13 @@ def test_a_group_is_what_its_rows_would_be_one_by_one(registrar: Registrar, ledg
     times = {one.series_instance_uid: (one.first_received, one.last_received) for one in ledger.series_in()}
     assert times == {SERIES: (NOON, later), "1.9": (NOON, later)}
     assert [one.roi_count for one in ledger.structure_sets()] == [2]
+
+
+def test_series_of_a_group_are_numbered_in_the_order_in_which_they_came(ledger: Ledger) -> None:
+    """The first that came has the lowest number, however many come at once."""
+    ledger.note_arrivals([Arrived(instance(1, NOON, series=series)) for series in ("1.9", "1.5", "1.7")])
+
+    assert [record.series_instance_uid for record in ledger.series_in()] == ["1.9", "1.5", "1.7"]
 
 
 def test_rows_wait_while_the_ledger_is_away(registrar: Registrar, ledger: Ledger, locked: sqlite3.Connection) -> None:

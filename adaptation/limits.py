@@ -77,7 +77,6 @@ class LookLimits:
         looks: most looks within a year.
         year_days: length of a year.
         front: how much more the first looks get: look k gets a share of 1 / k to the power of this; 0: all the same.
-        organ_share: of a look's alpha that is for promoting single organs; the rest is for the whole model.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -86,7 +85,6 @@ class LookLimits:
     looks: int = 20
     year_days: float = 365.0
     front: float = 1.0
-    organ_share: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,7 @@ class GateLimits:
     """What the gate demands of a candidate, seen from the model in service on the same cases.
 
     Args:
+        organ_share: of a look's alpha that is for promoting single organs; the rest is for the whole model.
         latency_ratio: most that a case may take longer.
         median_gain: of each patient's mean DSC over the organs.
         surface_gain: of each patient's mean surface DSC, which does in place of the median gain.
@@ -114,6 +113,7 @@ class GateLimits:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
+    organ_share: float = 0.3
     latency_ratio: float = 1.2
     median_gain: float = 0.005
     surface_gain: float = 0.01

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,26 @@ def paired(first: Sequence[float], second: Sequence[float], *, higher_is_better:
     return Paired(summary, float(test.pvalue))
 
 
+def lower_bound(values: Sequence[float]) -> float:
+    """Return what the mean of values is above with 95 % confidence; NaN where there are none, or where one is NaN."""
+    if not len(values):
+        return math.nan
+    return float(np.quantile(_means(np.array(values)), 1 - COVERED))
+
+
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean (Efron 1979), the same for the same values."""
-    drawn = np.random.default_rng(SEED).integers(len(values), size=(DRAWS, len(values)))
-    ends = np.quantile(values[drawn].mean(axis=1), [(1 - COVERED) / 2, (1 + COVERED) / 2])
+    ends = np.quantile(_means(values), [(1 - COVERED) / 2, (1 + COVERED) / 2])
     return float(ends[0]), float(ends[1])
+
+
+def _means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each draw of the bootstrap."""
+    means: NDArray[np.float64] = values[_drawn(len(values))].mean(axis=1)
+    return means
+
+
+@lru_cache(maxsize=4)  # the organs of an evaluation have as many cases each, or nearly
+def _drawn(count: int) -> NDArray[np.int64]:
+    """Return which of so many values are drawn, (draws, count)."""
+    return np.random.default_rng(SEED).integers(count, size=(DRAWS, count))

@@ -1,0 +1,263 @@
+"""The case store: what was approved, as arrays and a record each, under pseudonyms and without a word of DICOM.
+
+`<patient>/<revision>/` holds `arrays.npz` and `case.json`. A revision appears whole or not at all; only its record is
+ever written anew, when somebody decides. What a power cut or a `kill -9` left half done begins with a point.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from adaptation.case_arrays import digest_of, load_arrays, save_arrays
+from adaptation.case_record import CaseRecord, Ruling, Status, Structure, encode_record, parse_record
+from adaptation.errors import CaseError
+from adaptation.labelled_ct import Case, LabelledCt
+from adaptation.limits import PartLimits
+from adaptation.partition import Part, part_for
+from segmentation.durable import write_whole
+
+ARRAYS, RECORD = "arrays.npz", "case.json"
+GROUP = "site"  # of the cases, beside those of other origins in a training
+ADMISSION = "admission"  # who decides when no person has
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """What is to be filed beside the arrays; the words are those of `CaseRecord`."""
+
+    patient: str
+    ct: str
+    source: str
+    structures: Mapping[str, Structure]
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    model_digest: str = ""
+    scanner: str = ""
+    month: str = ""
+
+
+@dataclass(frozen=True)
+class CaseStore:
+    """The cases in a folder; it is made when the first one is filed.
+
+    One process files at a time; records may be read and decided on meanwhile.
+
+    Args:
+        folder: of the store.
+        limits: how patients are parted.
+    """
+
+    folder: Path
+    limits: PartLimits = field(default_factory=PartLimits)
+
+    def records(self) -> tuple[CaseRecord, ...]:
+        """Return the newest revision of each case, that is of each CT of each patient, oldest first.
+
+        Raises:
+            CaseError: a record cannot be read.
+        """
+        newest = {(record.patient, record.ct): record for record in self.all_records()}
+        return tuple(sorted(newest.values(), key=lambda record: (record.filed, record.name)))
+
+    def all_records(self) -> tuple[CaseRecord, ...]:
+        """Return every revision, those that were replaced too, by patient and revision.
+
+        Raises:
+            CaseError: a record cannot be read.
+        """
+        return tuple(parse_record((path / RECORD).read_bytes()) for path in self._revisions())
+
+    def record(self, name: str) -> CaseRecord:
+        """Return the record of a case by its name.
+
+        Raises:
+            CaseError: there is none of this name.
+        """
+        path = self.path_of(name) / RECORD
+        if not path.is_file():
+            raise CaseError(f"there is no case {name}")
+        return parse_record(path.read_bytes())
+
+    def load(self, record: CaseRecord) -> LabelledCt:
+        """Return the CT of a case with what was drawn on it.
+
+        Raises:
+            CaseError: the arrays are not there or cannot be read.
+        """
+        return load_arrays(self.path_of(record.name) / ARRAYS)
+
+    def case_of(self, record: CaseRecord) -> Case:
+        """Return a case as training and evaluation take it, loaded when it is needed."""
+        return Case(record.name, GROUP, partial(self.load, record), tuple(record.structures), record.patient)
+
+    def part_of(self, patient: str) -> Part:
+        """Return the part of a patient: the one that the cases have, else the one of a newcomer."""
+        records = self.all_records()
+        for record in records:
+            if record.patient == patient:
+                return record.part
+        gate = {one.patient for one in records if one.part is Part.GATE and one.status is Status.ADMITTED}
+        return part_for(patient, len(gate), self.limits)
+
+    def file(self, new: NewCase, case: LabelledCt, at: datetime) -> CaseRecord:
+        """File a case: admitted if there is no reason against it, else set aside; the same source twice is one case.
+
+        Args:
+            new: what is known of it.
+            case: the CT with the organs.
+            at: UTC.
+
+        Raises:
+            OSError: the disk refuses.
+            CaseError: a record of the patient cannot be read.
+        """
+        before = self._of_patient(new.patient)
+        for record in before:
+            if record.source == new.source:
+                return record
+        status = Status.SET_ASIDE if new.reasons else Status.ADMITTED
+        why = "; ".join(new.reasons) or "nothing speaks against it"
+        record = CaseRecord(
+            **vars(new),
+            revision=max((record.revision for record in before), default=0) + 1,
+            filed=at,
+            part=self.part_of(new.patient),
+            history=(Ruling(at, status, ADMISSION, why),),
+            ct_digest=digest_of(case),
+        )
+        self._write(record, lambda folder: save_arrays(folder / ARRAYS, case))
+        return record
+
+    def decide(self, name: str, status: Status, *, by: str, why: str, at: datetime) -> CaseRecord:
+        """Have a person's word of a case hold, and keep it with the case.
+
+        Args:
+            name: of the case.
+            status: admitted or rejected.
+            by: the person.
+            why: in words.
+            at: UTC.
+
+        Raises:
+            CaseError: there is no such case, it was replaced, or another case of the patient is admitted.
+            OSError: the disk refuses.
+        """
+        record = self.record(name)
+        current = [one for one in self.records() if one.patient == record.patient]
+        if record.name not in {one.name for one in current}:
+            raise CaseError(f"{name} was replaced by a later set on the same CT")
+        admitted = [one.name for one in current if one.status is Status.ADMITTED and one.name != name]
+        if status is Status.ADMITTED and admitted:
+            raise CaseError(f"of this patient {admitted[0]} is admitted, and one case of a patient is learnt from")
+        decided = replace(record, history=(*record.history, Ruling(at, status, by, why)))
+        write_whole(self.path_of(name) / RECORD, encode_record(decided))
+        return decided
+
+    def forget(self, patient: str) -> tuple[str, ...]:
+        """Destroy everything of a patient, what was replaced and what was never finished too.
+
+        Returns:
+            the names of the cases that there were.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        folder = self._patient_folder(patient)
+        for unfinished in self.folder.glob(".*"):  # somebody forgot a patient and was killed at it
+            shutil.rmtree(unfinished)
+        if not folder.is_dir():
+            return ()
+        names = tuple(f"{patient}-{path.name}" for path in folder.iterdir() if path.name.isdigit())
+        self._destroy(folder)
+        return names
+
+    def purge(self, before: datetime) -> tuple[str, ...]:
+        """Destroy what was replaced or rejected and filed before a time; return the names.
+
+        Raises:
+            OSError: the disk refuses.
+            CaseError: a record cannot be read.
+        """
+        current = {record.name for record in self.records() if record.status is not Status.REJECTED}
+        old = [record for record in self.all_records() if record.name not in current and record.filed < before]
+        for record in old:
+            self._destroy(self.path_of(record.name))
+        return tuple(record.name for record in old)
+
+    def export(self, name: str, out: Path) -> Path:
+        """Copy a case to a folder of its name under `out`, as it lies in the store; return that folder.
+
+        Raises:
+            CaseError: there is no such case, or the folder is there already.
+            OSError: the disk refuses.
+        """
+        record, target = self.record(name), out / name
+        if target.exists():
+            raise CaseError(f"{target} is there already")
+        shutil.copytree(self.path_of(record.name), target)
+        return target
+
+    def settle(self) -> None:
+        """Remove what was left half done; only for whoever files, as nobody else does at that time."""
+        for path in [*self.folder.glob(".*"), *self.folder.glob("*/.*")]:
+            shutil.rmtree(path)
+
+    def path_of(self, name: str) -> Path:
+        """Return the folder of a case.
+
+        Raises:
+            CaseError: this cannot be the name of one.
+        """
+        patient, _, revision = name.rpartition("-")
+        if not revision.isdecimal():
+            raise CaseError(f"there is no case {name}")
+        return self._patient_folder(patient) / revision
+
+    def _patient_folder(self, patient: str) -> Path:
+        if not (patient.isascii() and patient.isalnum()):  # nothing that leads out of the store
+            raise CaseError(f"{patient!r} is no pseudonym")
+        return self.folder / patient
+
+    def _revisions(self, patient: str = "*") -> Iterator[Path]:
+        found = [path for path in self.folder.glob(f"{patient}/*/") if path.name.isdigit()]
+        yield from sorted(found, key=lambda path: (path.parent.name, int(path.name)))
+
+    def _of_patient(self, patient: str) -> list[CaseRecord]:
+        folder = self._patient_folder(patient).name
+        return [parse_record((path / RECORD).read_bytes()) for path in self._revisions(folder)]
+
+    def _write(self, record: CaseRecord, write_arrays: Callable[[Path], None]) -> None:
+        """Have a revision appear whole."""
+        folder = self.path_of(record.name)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = folder.with_name(f".{uuid4().hex}")
+        unfinished.mkdir(mode=0o700)
+        try:
+            write_arrays(unfinished)
+            write_whole(unfinished / RECORD, encode_record(record))
+            unfinished.rename(folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        for each in (folder.parent, self.folder, self.folder.parent):
+            _sync(each)
+
+    def _destroy(self, folder: Path) -> None:
+        """Let a folder be gone whole at once, then its bytes."""
+        gone = folder.with_name(f".{uuid4().hex}")
+        folder.rename(gone)
+        _sync(gone.parent)
+        shutil.rmtree(gone)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -76,6 +76,7 @@ class LookLimits:
         year_alpha: most probability that anything is promoted within a year though nothing is better.
         looks: most looks within a year.
         year_days: length of a year.
+        tune_gain: of the mean DSC on the tuning cases, below which a candidate takes no look: it would only spend.
         front: how much more the first looks get: look k gets a share of 1 / k to the power of this; 0: all the same.
     """
 
@@ -84,6 +85,7 @@ class LookLimits:
     year_alpha: float = 0.05
     looks: int = 20
     year_days: float = 365.0
+    tune_gain: float = 0.0
     front: float = 1.0
 
 

@@ -60,3 +60,13 @@ def next_share(past: Sequence[Look], at: datetime, limits: LookLimits) -> Share:
     left = max(0.0, limits.year_alpha - sum(paid))
     weights = [rank**-limits.front for rank in range(len(paid) + 1, limits.looks + 1)]
     return Share(left * weights[0] / sum(weights), number)
+
+
+def is_worth_a_look(tune_gain: float, limits: LookLimits) -> bool:
+    """Return whether a candidate does well enough on the tuning cases to spend a look; these are no cases of the gate.
+
+    Args:
+        tune_gain: mean DSC of the candidate less that of the model in service; a NaN is worth none.
+        limits: of the looks.
+    """
+    return tune_gain > limits.tune_gain

@@ -8,7 +8,6 @@ import numpy as np
 from adaptation.comparison import OrganComparison
 from adaptation.evaluate import NOT_FOUND, Score
 from adaptation.evidence import Evidence, Flags, Integrity, Pair, Shadow
-from adaptation.limits import SMALL_ORGANS
 from segmentation.structures import ORGANS
 
 NAMES = tuple(organ.name for organ in ORGANS)
@@ -44,14 +43,6 @@ def pair_of_gains(gains, organs=NAMES, start=0.8, prefix="case"):
         tuple(score(case, organ, start) for case, organ, _ in keys),
         tuple(score(case, organ, start + gain) for case, organ, gain in keys),
     )
-
-
-def spread(cases, mean, seed=1, organs=NAMES):
-    """Return gains of cases: sd .02 for large organs, .06 for small ones, .015 for each case's mean over 12 organs."""
-    rng = np.random.default_rng(seed)
-    common = rng.normal(0, 0.0093, (cases, 1))
-    sd = np.sqrt([(0.06 if organ in SMALL_ORGANS else 0.02) ** 2 - 0.0093**2 for organ in organs])
-    return mean + common + rng.normal(0, 1, (cases, len(organs))) * sd
 
 
 def even(cases, mean, organs=NAMES):

@@ -7,7 +7,8 @@ import pytest
 from adaptation.evidence import Flags, Harm, Integrity, Outcome, Pair, Shadow
 from adaptation.gate import judge
 from adaptation.limits import SMALL_ORGANS, GateLimits
-from tests.support.scores import NAMES, SEEN, even, evidence, not_found, pair_of_gains, score, spread
+from benchmarks.gate.patients import Population, gains_of
+from tests.support.scores import NAMES, SEEN, even, evidence, not_found, pair_of_gains, score
 
 LIMITS = GateLimits()
 BETTER = evidence(even(20, 0.02))
@@ -253,6 +254,9 @@ def test_poisoned_candidates_are_refused():
 
 def test_twenty_equal_cases_of_real_spread_pass_their_guards():
     """With the spread of real patients an equal candidate fails G1 and hardly ever the guards of large organs."""
-    failures = [failing(judge(evidence(spread(20, 0.0, seed)), LIMITS), "G2") for seed in range(20)]
+    nights = gains_of(20, 20, Population(), np.random.default_rng(3))
 
-    assert not [text for some in failures for text in some if text.split(":")[0] not in SMALL_ORGANS]
+    failures = [failing(judge(evidence(gains), LIMITS), "G2") for gains in nights]
+
+    large = [text for some in failures for text in some if text.split(":")[0] not in SMALL_ORGANS]
+    assert len(large) <= 2  # of 140

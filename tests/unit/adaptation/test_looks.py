@@ -1,9 +1,10 @@
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adaptation.limits import LookLimits
-from adaptation.looks import Look, next_share
+from adaptation.looks import Look, is_worth_a_look, next_share
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = LookLimits()
@@ -67,3 +68,9 @@ def test_looks_after_a_clock_was_set_back_still_count():
     looks = take(range(20))
 
     assert next_share(looks, START - timedelta(days=1), LIMITS).alpha == 0.0
+
+
+@pytest.mark.parametrize(("gain", "worth"), [(0.001, True), (0.0, False), (-0.01, False), (math.nan, False)])
+def test_a_candidate_that_tunes_no_better_takes_no_look(gain, worth):
+    """What gains nothing on the tuning cases would only spend."""
+    assert is_worth_a_look(gain, LIMITS) is worth

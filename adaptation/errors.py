@@ -2,7 +2,8 @@
 
 AdaptationError
 ├── CaseError        a case that cannot be read or learnt from
-└── TrainingError    a training that cannot go on; says why
+├── TrainingError    a training that cannot go on; says why
+└── TrainingPaused   a training that was asked to give way; its checkpoint is kept
 """
 
 
@@ -16,3 +17,7 @@ class CaseError(AdaptationError):
 
 class TrainingError(AdaptationError):
     """A training that cannot go on, as one whose loss is no number any more."""
+
+
+class TrainingPaused(AdaptationError):
+    """A training that was asked to give way; it goes on from its checkpoint."""

@@ -9,7 +9,7 @@ is the loss of the whole batch.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor, stack
+from torch import Tensor, device, stack
 from torch.nn import functional
 
 SMOOTH = 1e-5  # keeps 0 / 0 away; small, so that an organ that is nowhere in the batch is not rewarded
@@ -22,13 +22,24 @@ class Drawn:
 
     Args:
         masks: float, (B, organs, H, W), 0 or 1.
-        was_drawn: float, (B, organs), 1 where somebody drew the organ in that slice or would have.
+        was_drawn: float, (B, organs), 1 where somebody drew the organ in that slice or would have, 0 where nobody did,
+            and between the two where what was drawn counts less.
         inside: float, (B, 1, H, W), 0 where there is no CT; None where there is CT everywhere.
     """
 
     masks: Tensor
     was_drawn: Tensor
     inside: Tensor | None = None
+
+    def of(self, chosen: slice) -> "Drawn":
+        """Return what was drawn in some of the slices."""
+        inside = None if self.inside is None else self.inside[chosen]
+        return Drawn(self.masks[chosen], self.was_drawn[chosen], inside)
+
+    def to(self, device: device) -> "Drawn":
+        """Return the same on a device."""
+        inside = None if self.inside is None else self.inside.to(device)
+        return Drawn(self.masks.to(device), self.was_drawn.to(device), inside)
 
     @property
     def counts(self) -> Tensor:
@@ -89,7 +100,7 @@ def _sums(logits: Tensor, drawn: Drawn, summed: Summed) -> _Sums:
     logits = logits.float()
     counts = drawn.counts.expand_as(logits)
     masks = drawn.masks * counts
-    probabilities = logits.sigmoid() * counts
-    entropy = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none") * counts
-    maps = (probabilities, masks, probabilities * masks, entropy, entropy * masks, counts)
+    probabilities = logits.sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits(logits, drawn.masks, reduction="none")
+    maps = (probabilities * counts, masks, probabilities * masks, entropy * counts, entropy * masks, counts)
     return _Sums(*summed(stack([one.sum(dim=(0, 2, 3)) for one in maps])).unbind())

@@ -5,7 +5,7 @@ have seen.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,17 +68,33 @@ class Batch:
     slices: Tensor
     drawn: Drawn
 
+    def __len__(self) -> int:
+        return len(self.slices)
+
     def every(self, first: int, step: int) -> "Batch":
         """Return every `step`-th slice from `first` on."""
-        drawn, chosen = self.drawn, slice(first, None, step)
-        inside = None if drawn.inside is None else drawn.inside[chosen]
-        return Batch(self.slices[chosen], Drawn(drawn.masks[chosen], drawn.was_drawn[chosen], inside))
+        chosen = slice(first, None, step)
+        return Batch(self.slices[chosen], self.drawn.of(chosen))
+
+    def inputs(self, knots: Tensor) -> tuple[Tensor]:
+        """Return what a network is called with.
+
+        Args:
+            knots: the map from HU; piecewise linear, so that a batch goes through it on the device.
+        """
+        return (seen(self.slices, knots).contiguous(memory_format=torch.channels_last),)
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        drawn = self.drawn
-        inside = None if drawn.inside is None else drawn.inside.to(device)
-        return Batch(self.slices.to(device), Drawn(drawn.masks.to(device), drawn.was_drawn.to(device), inside))
+        return Batch(self.slices.to(device), self.drawn.to(device))
+
+
+def seen(hu: Tensor, knots: Tensor) -> Tensor:
+    """Return HU as the network sees them, as `preprocess.to_values` does, on tensors."""
+    place = torch.searchsorted(knots[:, 0].contiguous(), hu.contiguous()).clamp(1, len(knots) - 1)
+    low, high = knots[place - 1], knots[place]
+    share = ((hu - low[..., 0]) / (high[..., 0] - low[..., 0])).clamp(0, 1)
+    return low[..., 1] + share * (high[..., 1] - low[..., 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,15 +105,31 @@ class Prepared:
         hu: int16, (slices, rows, columns).
         labels: uint16, the same shape, bit k for the k-th organ.
         was_drawn: bool, (slices, organs).
+        weights: how much what was drawn of each organ counts, above 0; 1 where it is not said.
     """
 
     hu: NDArray[np.int16]
     labels: NDArray[np.uint16]
     was_drawn: NDArray[np.bool_]
+    weights: tuple[float, ...] = ()
+
+    def counts(self, index: int) -> NDArray[np.float32]:
+        """Return how much each organ counts in a slice, (organs,)."""
+        drawn: NDArray[np.float32] = self.was_drawn[index].astype(np.float32)
+        return drawn * np.array(self.weights, dtype=np.float32) if self.weights else drawn
 
 
-def prepare(case: LabelledCt, organs: Sequence[str], preprocessing: Preprocessing) -> Prepared:
-    """Return a case on the network's grid, cropped to the body."""
+def prepare(
+    case: LabelledCt, organs: Sequence[str], preprocessing: Preprocessing, weights: Mapping[str, float] | None = None
+) -> Prepared:
+    """Return a case on the network's grid, cropped to the body.
+
+    Args:
+        case: on its own grid.
+        organs: in the order of the channels.
+        preprocessing: the grid.
+        weights: how much what was drawn of an organ counts; 1 where it is not said.
+    """
     grid = NetworkGrid.over(case.volume.grid, body_box(case.volume), preprocessing)
     labels = np.zeros(grid.shape, dtype=np.uint16)
     was_drawn = np.zeros((grid.shape[0], len(organs)), dtype=np.bool_)
@@ -109,7 +141,8 @@ def prepare(case: LabelledCt, organs: Sequence[str], preprocessing: Preprocessin
             occupied = np.flatnonzero(mask.any(axis=(1, 2)))
             if organ in CAUDAL_OPEN and len(occupied):
                 was_drawn[: occupied[0], index] = False
-    return Prepared(np.round(grid.down(case.volume.hu)).astype(np.int16), labels, was_drawn)
+    each = tuple(weights.get(organ, 1.0) for organ in organs) if weights else ()
+    return Prepared(np.round(grid.down(case.volume.hu)).astype(np.int16), labels, was_drawn, each)
 
 
 class Sampler:
@@ -143,7 +176,7 @@ class Sampler:
         slices = torch.from_numpy(np.stack([one[0] for one in drawn]))
         bits = torch.from_numpy(np.stack([one[1] for one in drawn]).astype(np.int32))
         masks = (bits[:, None] >> torch.arange(len(self.organs))[None, :, None, None] & 1).float()
-        was_drawn = torch.from_numpy(np.stack([one[2] for one in drawn]).astype(np.float32))
+        was_drawn = torch.from_numpy(np.stack([one[2] for one in drawn]))
         flipped = torch.from_numpy(rng.random(len(drawn)) < (0.5 if self.flips else 0.0))
         masks = torch.where(flipped[:, None, None, None], masks[:, self.mirror], masks)
         was_drawn = torch.where(flipped[:, None], was_drawn[:, self.mirror], was_drawn)
@@ -153,8 +186,8 @@ class Sampler:
 
     def _draw(
         self, rng: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint16], NDArray[np.bool_]]:
-        """Return a slice with its context, its labels and which organs were drawn in it, cut to `size`."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint16], NDArray[np.float32]]:
+        """Return a slice with its context, its labels and how much each organ counts in it, cut to `size`."""
         bit = int(rng.integers(len(self.organs)))
         choices = self.found[bit]
         wanted = np.uint16(0xFFFF)
@@ -177,7 +210,7 @@ class Sampler:
         return (
             cut(hu, low, size, AIR_HU).astype(np.float32),
             cut(case.labels[index][None], low, size, 0)[0],
-            case.was_drawn[index],
+            case.counts(index),
         )
 
 

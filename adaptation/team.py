@@ -11,9 +11,10 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from adaptation.errors import TrainingError
-from adaptation.samples import Batch
+from adaptation.lesson import Lesson
 
 Told = TypeVar("Told")
+Learnt = TypeVar("Learnt", bound=Lesson)
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,14 @@ class Team:
         """Whether this process is the one that writes files and talks."""
         return self.rank == 0
 
-    def part_of(self, batch: Batch) -> Batch:
+    def part_of(self, batch: Learnt) -> Learnt:
         """Return this process's slices of a batch.
 
         Raises:
             TrainingError: where there are fewer slices than processes.
         """
-        if len(batch.slices) < self.size:
-            raise TrainingError(f"a batch of {len(batch.slices)} slices cannot be shared by {self.size} processes")
+        if len(batch) < self.size:
+            raise TrainingError(f"a batch of {len(batch)} slices cannot be shared by {self.size} processes")
         return batch.every(self.rank, self.size)
 
     def shared(self, network: nn.Module) -> nn.Module:

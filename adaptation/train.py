@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from adaptation.errors import TrainingPaused
 from adaptation.history import Dice
+from adaptation.lesson import Lesson
 from adaptation.losses import cross_entropy, dice_and_cross_entropy
-from adaptation.samples import Batch
 from adaptation.state import State, Weights, copied
 from adaptation.team import ALONE, Team
 from adaptation.training import Training, lock, optimiser_of, refuse_spike, set_rate
@@ -28,18 +29,21 @@ class Checkpoint:
     Args:
         path: the file.
         training: what names the training; a checkpoint of another one is refused.
+        must_pause: asked after every step; then the training is kept, whatever the step, and gives way.
     """
 
     path: Path
     training: str = ""
+    must_pause: Callable[[], bool] = lambda: False
 
 
 def train(
     network: Segmenter,
-    batch_of: Callable[[int], Batch],
+    batch_of: Callable[[int], Lesson],
     preprocessing: Preprocessing,
     training: Training,
     *,
+    through: nn.Module | None = None,
     checkpoint: Checkpoint | None = None,
     tune: Tune | None = None,
     team: Team = ALONE,
@@ -52,6 +56,7 @@ def train(
         batch_of: the batch of a step; the same whenever it is asked for.
         preprocessing: whose map from HU is applied.
         training: how.
+        through: what makes logits of a batch's inputs with the network's weights; None: the network itself.
         checkpoint: where to.
         tune: how well weights do on cases that are not learnt from; the best come out. None: the last come out.
         team: of processes that share each batch.
@@ -59,23 +64,23 @@ def train(
 
     Raises:
         TrainingError: where the loss is no number or jumps, with the step; where a checkpoint does not fit.
+        TrainingPaused: where the checkpoint says that it must give way; called again, it goes on.
     """
     lock(network, training)
     state = State.at_first(network, optimiser_of(network, training))
     start = copied(network.state_dict())
     device = next(network.parameters()).device
-    # The map from HU is piecewise linear: a batch goes through it on the device.
     knots = torch.tensor(preprocessing.hu_knots, device=device)
     if checkpoint and checkpoint.path.exists():
         state.resume(checkpoint.path, checkpoint.training)
         report(state)
-    compute, loss_of = team.shared(network), loss_in(training, team)
+    compute, loss_of = team.shared(through or network), loss_in(training, team)
     while state.step < training.steps and not is_stale(state, training):
         step = state.step + 1
         set_rate(state.optimiser, step, training)
         batch = team.part_of(batch_of(step)).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bfloat16"):
-            logits = compute(seen(batch.slices, knots).contiguous(memory_format=torch.channels_last))
+            logits = compute(*batch.inputs(knots))
         loss = loss_of(logits, batch.drawn)
         state.history.losses.append(float(loss.detach()))
         refuse_spike(state.history.losses, training)
@@ -88,13 +93,13 @@ def train(
         is_last = step == training.steps
         if tune and (step % training.tune_every == 0 or is_last):
             state.note_tuning(team.told(partial(tune, state.average)))
-        if (
-            checkpoint
-            and team.leads
-            and (step % training.checkpoint_every == 0 or is_last or is_stale(state, training))
-        ):
+        is_last = is_last or is_stale(state, training)
+        pauses = checkpoint is not None and not is_last and team.told(checkpoint.must_pause)
+        if checkpoint and team.leads and (step % training.checkpoint_every == 0 or is_last or pauses):
             state.keep(checkpoint.path, checkpoint.training)
         report(state)
+        if pauses:
+            raise TrainingPaused(f"the training gave way after step {step} of {training.steps}")
     return state.result
 
 
@@ -108,14 +113,6 @@ def loss_in(training: Training, team: Team) -> Callable[..., Tensor]:
     if training.loss == "cross-entropy":
         return partial(cross_entropy, summed=team.summed)
     return partial(dice_and_cross_entropy, foreground=training.foreground, summed=team.summed)
-
-
-def seen(hu: Tensor, knots: Tensor) -> Tensor:
-    """Return HU as the network sees them, as `preprocess.to_values` does, on tensors."""
-    place = torch.searchsorted(knots[:, 0].contiguous(), hu.contiguous()).clamp(1, len(knots) - 1)
-    low, high = knots[place - 1], knots[place]
-    share = ((hu - low[..., 0]) / (high[..., 0] - low[..., 0])).clamp(0, 1)
-    return low[..., 1] + share * (high[..., 1] - low[..., 1])
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -54,11 +55,11 @@ class SliceSampler:
         drawn = [self._draw(rng) for _ in range(self.settings.slices)]
         planes = torch.cat([planes for planes, _ in drawn])
         slices, inside, masks = torch.split(planes, [len(self.context), 1, len(self.organs)], dim=1)
-        was_drawn = torch.from_numpy(np.stack([each for _, each in drawn]).astype(np.float32))
+        was_drawn = torch.from_numpy(np.stack([each for _, each in drawn]))
         return Batch(slices + AIR_HU, Drawn((masks >= 0.5).float(), was_drawn, (inside >= 0.5).float()))
 
-    def _draw(self, rng: np.random.Generator) -> tuple[Tensor, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-        """Return one slice with its context, where it is, and its masks, (1, planes, crop, crop); and what was drawn.
+    def _draw(self, rng: np.random.Generator) -> tuple[Tensor, NDArray[np.float32]]:
+        """Return one slice with its context, where it is, and its masks, (1, planes, crop, crop); and what counts.
 
         HU are counted from air, so that what is padded with 0 is air.
         """
@@ -72,7 +73,7 @@ class SliceSampler:
         planes = torch.cat([hu, torch.ones_like(hu[:1]), masks])[None]
         scale = float(rng.choice(self.settings.scales))
         angle = math.radians(float(rng.uniform(-1, 1)) * self.settings.degrees)
-        return cropped(planes, scale, angle, rng.random(2), self.settings.crop), case.was_drawn[index]
+        return cropped(planes, scale, angle, rng.random(2), self.settings.crop), case.counts(index)
 
 
 def cropped(

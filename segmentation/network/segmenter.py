@@ -15,6 +15,7 @@ class Segmenter(nn.Module):
         super().__init__()
         fine, deep = variant.width * EXPANSION, variant.width * EXPANSION * 8
         self.trunk = Trunk(variant)
+        self.head_is_fine = variant.head == "plus"  # whether Conv2's features are used
         self.head: nn.Module = (
             PaperHead(deep, organs, variant.pyramid_dilations)
             if variant.head == "paper"

@@ -77,3 +77,12 @@ def test_cross_entropy_of_one_channel_is_that_of_a_softmax_of_two():
     softmax = torch.nn.functional.cross_entropy(two, mask[:, 0].long())
 
     assert cross_entropy(two[:, 1:] - two[:, :1], Drawn(mask, torch.ones(2, 1))).item() == pytest.approx(softmax.item())
+
+
+def test_what_counts_half_weighs_half():
+    """Of two slices that are wrong alike the one with half the weight has half the gradient of the cross-entropy."""
+    logits = torch.zeros(2, 1, 4, 4, requires_grad=True)
+
+    cross_entropy(logits, Drawn(torch.ones(2, 1, 4, 4), torch.tensor([[1.0], [0.5]]))).backward()
+
+    assert torch.allclose(logits.grad[1], logits.grad[0] / 2)

@@ -6,8 +6,8 @@ import torch
 from adaptation.ahead import one_ahead
 from adaptation.errors import TrainingError
 from adaptation.losses import Drawn
-from adaptation.samples import Batch
-from adaptation.train import Checkpoint, seen, train
+from adaptation.samples import Batch, seen
+from adaptation.train import Checkpoint, train
 from adaptation.training import Training, rate_at, refuse_spike
 from segmentation.bundle import Preprocessing
 from segmentation.network.places import place_of, places, places_from

@@ -4,6 +4,7 @@ SegmentationError
 ├── GeometryError          voxels that cannot be placed in the patient
 ├── SeriesError            slices that do not make a volume; carries every reason
 ├── BundleError            a model that does not verify or does not fit
+├── RegistryError          a version that is not there, or that may not go into service
 ├── DeviceError            a device that is not there
 ├── NotThisModelError      a CT that the model is not meant for
 └── StructureSetError      a structure set that cannot be written or read exactly
@@ -34,6 +35,10 @@ class SeriesError(SegmentationError):
 
 class BundleError(SegmentationError):
     """A model bundle that does not verify, is incomplete, or does not fit its own manifest."""
+
+
+class RegistryError(SegmentationError):
+    """A version of a model that is not there, or a change of what is in service that cannot be made."""
 
 
 class DeviceError(SegmentationError):

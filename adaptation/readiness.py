@@ -1,45 +1,15 @@
 """Whether a run of adaptation may start tonight, and every reason why not (pure)."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum
-from typing import Protocol
+from enum import StrEnum
 
+from adaptation.case_record import CaseRecord, Origin
 from adaptation.limits import RunLimits
 from adaptation.looks import Share
 from adaptation.partition import Part
-
-DE_NOVO = "DE_NOVO"  # the member's name of the origin of what was drawn from nothing
-
-
-class CountedStructure(Protocol):
-    """An organ of a case, as far as it is counted."""
-
-    @property
-    def origin(self) -> Enum:
-        """How it came about."""
-
-
-class CountedCase(Protocol):
-    """An admitted case, as far as it is counted."""
-
-    @property
-    def patient(self) -> str:
-        """The patient's pseudonym."""
-
-    @property
-    def revision(self) -> int:
-        """Of the patient's contours."""
-
-    @property
-    def part(self) -> Part:
-        """What it is for."""
-
-    @property
-    def structures(self) -> Mapping[str, CountedStructure]:
-        """What was drawn, by organ."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +64,19 @@ class Readiness:
         return (*self.lacks, *self.waits)
 
 
-def take_census(cases: Iterable[CountedCase], seen: Collection[tuple[str, int]]) -> Census:
+def take_census(cases: Sequence[CaseRecord], seen: Collection[str]) -> Census:
     """Count admitted cases.
 
     Args:
         cases: the newest revision of each.
-        seen: patient and revision of those that the run before had.
+        seen: names of those that the run before had; an organ approved anew makes a new one.
     """
-    cases = tuple(cases)
     of_gate = [one for case in cases if case.part is Part.GATE for one in case.structures.values()]
-    drawn = sum(one.origin.name == DE_NOVO for one in of_gate)
+    drawn = sum(one.origin is Origin.DE_NOVO for one in of_gate)
     return Census(
         parts=Counter(case.part for case in cases),
         organs=Counter((case.part, organ) for case in cases for organ in case.structures),
-        new=sum((case.patient, case.revision) not in seen for case in cases),
+        new=sum(case.name not in seen for case in cases),
         gate_de_novo=drawn / len(of_gate) if of_gate else 0.0,
     )
 

@@ -1,27 +1,17 @@
 """The report of an evaluation as one HTML file that needs no other, for a physicist to read."""
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from adaptation.evaluate import Score
+from adaptation.page import blank_figure, document, folded, image, number, png_of, table
 from adaptation.report import METRICS, Metric, OrganReport, Report
 from adaptation.statistics import Summary
 from adaptation.worst import Panel, draw_worst
 
 BOXES = ("dsc", "hd95_mm", "surface_dsc_2_mm")
 DRAWN = "drawn"
-STYLE = """
-body { font: 15px/1.45 sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .25em .8em; border-bottom: 1px solid #ddd }
-td { text-align: right; white-space: nowrap } td:first-child, th { text-align: left } small { color: #666 }
-img { max-width: 100% } .better { background: #e3f4e3 } .worse { background: #fbe4e0 }
-"""
 HOW_TO_READ = """
 Each organ is compared in 3-D with what was drawn, on the CT's own grid and after post-processing. <b>DSC</b>: overlap,
 1 is perfect. <b>HD95</b>: 95 % of the surfaces lie within this distance of the other. <b>Surface DSC</b>: share of both
@@ -55,20 +45,15 @@ def page_of(report: Report, worst: Sequence[Panel]) -> str:
         f"<p>{HOW_TO_READ}</p>",
         "<h2>By organ</h2>",
         _summaries([*report.organs, report.mean]),
-        *([f"<h2>Difference</h2><p>{HOW_TO_COMPARE}</p>", _differences(report)] if report.against else []),
+        *([f"<h2>Difference</h2><p>{HOW_TO_COMPARE}</p>", differences(report)] if report.against else []),
         "<h2>Spread over the cases</h2>",
-        _image(_boxes(report)),
+        image(_boxes(report)),
         "<h2>Worst cases</h2><p>The slice of each organ's two worst cases on which most pixels differ.</p>",
-        _image(draw_worst(worst, report.numbers, _labels(report))) if worst else "",
+        image(draw_worst(worst, report.numbers, _labels(report))) if worst else "",
         "<h2>Every case</h2>",
         _every_case(report),
     ]
-    title = escape(report.model.name)
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return document(report.model.name, parts)
 
 
 def _labels(report: Report) -> list[str]:
@@ -87,10 +72,10 @@ def _summaries(organs: Sequence[OrganReport]) -> str:
         ]
         for one in organs
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
-def _differences(report: Report) -> str:
+def differences(report: Report) -> str:
     """Return the table of the model against the other."""
     metrics = [metric for metric in METRICS if metric.higher_is_better is not None]
     head = ["organ", "cases", *(metric.title for metric in metrics)]
@@ -103,7 +88,7 @@ def _differences(report: Report) -> str:
         for one in [*report.organs, report.mean]
         if one.differences
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _difference(one: OrganReport, metric: Metric) -> str:
@@ -116,8 +101,8 @@ def _difference(one: OrganReport, metric: Metric) -> str:
     colour = "better" if each.p < 0.05 else "worse" if is_worse else ""
     p = "" if math.isnan(each.p) else f", p {_p(each.p)}"
     return (
-        f'<span class="{colour}">{_number(summary.mean, places, sign=True)}</span><br><small>'
-        f"{_number(summary.low, places, sign=True)} to {_number(summary.high, places, sign=True)}{p}</small>"
+        f'<span class="{colour}">{number(summary.mean, places, sign=True)}</span><br><small>'
+        f"{number(summary.low, places, sign=True)} to {number(summary.high, places, sign=True)}{p}</small>"
     )
 
 
@@ -128,9 +113,9 @@ def _p(p: float) -> str:
 def _summary(summary: Summary | None, places: int) -> str:
     if summary is None or not summary.count:
         return ""
-    spread = "" if math.isnan(summary.sd) else f" &plusmn; {_number(summary.sd, places)}"
-    ends = f"{_number(summary.low, places)} to {_number(summary.high, places)}"
-    return f"{_number(summary.mean, places)}{spread}<br><small>{ends}</small>"
+    spread = "" if math.isnan(summary.sd) else f" &plusmn; {number(summary.sd, places)}"
+    ends = f"{number(summary.low, places)} to {number(summary.high, places)}"
+    return f"{number(summary.mean, places)}{spread}<br><small>{ends}</small>"
 
 
 def _every_case(report: Report) -> str:
@@ -140,33 +125,18 @@ def _every_case(report: Report) -> str:
         [
             str(report.numbers[score.case]),
             escape(score.organ) + ("" if score.is_found else " (not found)"),
-            *(_number(metric.value(score.comparison), metric.decimals) for metric in METRICS),
+            *(number(metric.value(score.comparison), metric.decimals) for metric in METRICS),
         ]
         for score in report.scores
     ]
-    return f"<details><summary>{len(rows)} organs</summary>{_table(head, rows)}</details>"
-
-
-def _number(value: float, places: int, *, sign: bool = False) -> str:
-    return "" if math.isnan(value) else f"{value:{'+' if sign else ''}.{places}f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def _image(png: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    return folded(f"{len(rows)} organs", table(head, rows))
 
 
 def _boxes(report: Report) -> bytes:
     """Return a PNG of box plots: of each organ, and beside it the other model's."""
     metrics = [metric for metric in METRICS if metric.key in BOXES]
     organs = [one.organ for one in report.organs]
-    figure = Figure(figsize=(max(6.0, 1.1 * len(organs)), 3.2 * len(metrics)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(max(6.0, 1.1 * len(organs)), 3.2 * len(metrics))
     models: list[Sequence[Score]] = [report.scores, *([report.other_scores] if report.against else [])]
     for axes, metric in zip(figure.subplots(len(metrics), 1, squeeze=False)[:, 0], metrics, strict=True):
         for index, scores in enumerate(models):
@@ -183,9 +153,7 @@ def _boxes(report: Report) -> bytes:
         axes.tick_params(axis="x", rotation=20)
         axes.grid(visible=True, axis="y", alpha=0.3)
     figure.axes[0].legend(fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=90)
-    return picture.getvalue()
+    return png_of(figure)
 
 
 def _values(scores: Sequence[Score], metric: Metric, organs: Sequence[str]) -> Mapping[str, list[float]]:

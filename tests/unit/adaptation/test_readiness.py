@@ -1,9 +1,9 @@
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 
 import pytest
 
+from adaptation.case_record import CaseRecord, Origin, Ruling, Status, Structure
 from adaptation.limits import RunLimits
 from adaptation.looks import Share
 from adaptation.partition import Part
@@ -14,37 +14,19 @@ ORGANS = ("Brainstem", "Lens_L")
 PAST = Past(last_run=None, last_promotion=None, share=Share(0.01, 1))
 
 
-class Origin(Enum):
-    """How an organ came about."""
-
-    DE_NOVO = "drawn from nothing"
-    EDITED = "edited"
+DRAWN, EDITED = Structure(Origin.DE_NOVO), Structure(Origin.EDITED)
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """An organ."""
-
-    origin: Origin = Origin.DE_NOVO
-
-
-@dataclass(frozen=True)
-class Case:
-    """A case of two organs."""
-
-    patient: str
-    part: Part
-    revision: int = 1
-    structures: dict = field(default_factory=lambda: dict.fromkeys(ORGANS, Drawn()))
+def case(patient, part, structures, revision=1):
+    """Return an admitted case."""
+    return CaseRecord(patient, revision, NOW, structures, part, (Ruling(NOW, Status.ADMITTED, "admission", ""),))
 
 
 def cases(train=20, tune=5, gate=20, structures=None):
     """Return so many cases of each part, each with both organs where nothing else is said."""
     parts = {Part.TRAIN: train, Part.TUNE: tune, Part.GATE: gate}
-    structures = structures or dict.fromkeys(ORGANS, Drawn())
-    return [
-        Case(f"{part.value} {number}", part, structures=structures) for part in parts for number in range(parts[part])
-    ]
+    structures = structures or dict.fromkeys(ORGANS, DRAWN)
+    return [case(f"{part.value} {number}", part, structures) for part in parts for number in range(parts[part])]
 
 
 def ready(some, past=PAST, seen=()):
@@ -89,9 +71,7 @@ def test_too_few_to_tune_or_to_judge_by_stop_the_run(few, reason):
 
 def test_a_gate_of_edited_contours_makes_a_shadow_at_most():
     """More than half of its organs were edited from ours, and ours look better by them than they are."""
-    result = ready(
-        cases(structures={"Brainstem": Drawn(), "Lens_L": Drawn(Origin.EDITED), "Pituitary": Drawn(Origin.EDITED)})
-    )
+    result = ready(cases(structures={"Brainstem": DRAWN, "Lens_L": EDITED, "Pituitary": EDITED}))
 
     assert result.kind is Kind.SHADOW_ONLY
     assert "33% of the gate's organs were drawn from nothing, 50% are needed" in result.lacks
@@ -99,7 +79,7 @@ def test_a_gate_of_edited_contours_makes_a_shadow_at_most():
 
 def test_an_organ_that_few_drew_stays_as_it_is():
     """The others are adapted."""
-    rare = [replace(case, structures={"Brainstem": Drawn()}) for case in cases(gate=6)]
+    rare = [replace(one, structures={"Brainstem": DRAWN}) for one in cases(gate=6)]
     result = ready([*cases(gate=14), *rare[25:]])
 
     assert result.kind is Kind.FULL
@@ -112,7 +92,7 @@ def test_an_organ_that_few_drew_stays_as_it_is():
 def test_a_run_waits_for_new_cases(days_ago, new, may_start):
     """Ten, or five once the last run is thirty days ago."""
     some = cases()
-    seen = [(case.patient, case.revision) for case in some[new:]]
+    seen = [one.name for one in some[new:]]
 
     result = ready(some, replace(PAST, last_run=NOW - timedelta(days=days_ago)), seen)
 
@@ -123,7 +103,7 @@ def test_contours_that_were_approved_anew_are_new():
     """A later revision of a patient counts, once."""
     some = cases()
 
-    assert take_census(some, [(case.patient, 0) for case in some]).new == 45
+    assert take_census(some, [f"{one.patient}-0" for one in some]).new == 45
 
 
 def test_a_run_waits_after_a_promotion():

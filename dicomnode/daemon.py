@@ -49,7 +49,7 @@ from dicomnode.registrar import Registrar
 from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
 from dicomnode.scp import Receiver, SecurePort
 from dicomnode.scu import SendOutcome
-from dicomnode.spool import MIB, make_directory
+from dicomnode.spool import MIB, Spool, make_directory
 from dicomnode.tls.certificates import Certificates, CertificateWatch
 from dicomnode.trash import Trash
 from dicomnode.visits import Visits
@@ -129,7 +129,7 @@ class Daemon:
         for remark in self._books.examiner.structures.remarks():
             log.warning("a ROI name is the site's own", remark=remark)
         self._feeding = Feeding()
-        self._registrar = Registrar(self._books.ledger)
+        self._registrar = Registrar(self._books.ledger, Spool(data_dir).digest_of)
         self._pixels = PixelDecoder()
         self._contourer = build_contourer(configuration)
         self._jobs = self._build_jobs()

@@ -13,9 +13,12 @@ PIXEL_DATA = 0x7FE00010
 UNDEFINED = 0xFFFFFFFF
 DEEPEST = 64  # nested sequences; dcmtk has the same limit since 2026
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_SHORT = (
-    *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO"),
-    *("LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"),
+_DELIMITERS = b"\xfe\xff"  # their group
+_SHORT = frozenset(
+    (
+        *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO"),
+        *("LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"),
+    )
 )
 """Value representations whose explicit length has 16 bits (PS3.5 Table 7.1-2); all others have 32."""
 
@@ -92,21 +95,24 @@ def _elements(
         raise NotUnderstood(f"the data set nests sequences deeper than {DEEPEST}")
     found: dict[int, Element] = {}
     while position < limit:
-        group, number = _TAG_AND_LENGTH.unpack_from(data, position)[:2]
-        tag = group << 16 | number
-        if group == 0xFFFE:  # only a delimiter ends a data set, and the caller knows whether one may
+        if data[position : position + 2] == _DELIMITERS:  # only they end a data set; the caller knows whether one may
             break
+        tag, vr, length, start = _header(data, position, implicit)
         if tag in found:
             raise NotUnderstood("the data set has an element twice")
-        element, position = _element(data, position, implicit, depth)
-        if position > limit:
+        if length == UNDEFINED or vr == "SQ":
+            element, after = _nested(data, position, implicit, depth)
+        else:
+            after = start + length
+            element = Element(tag, vr, position, start, after)
+        if after > limit:
             raise NotUnderstood("the data set ends in the middle of an element")
-        found[tag] = element
+        found[tag], position = element, after
     return tuple(found.values()), position
 
 
-def _element(data: bytes | memoryview, offset: int, implicit: bool, depth: int) -> tuple[Element, int]:
-    """Return the element at the offset and where the next one begins."""
+def _nested(data: bytes | memoryview, offset: int, implicit: bool, depth: int) -> tuple[Element, int]:
+    """Return the element at the offset that has items or fragments, and where the next one begins."""
     tag, vr, length, start = _header(data, offset, implicit)
     if length == UNDEFINED:
         if tag == PIXEL_DATA and vr in {"OB", "OW"}:
@@ -120,10 +126,8 @@ def _element(data: bytes | memoryview, offset: int, implicit: bool, depth: int) 
     end = start + length
     if end > len(data):
         raise NotUnderstood("the data set ends in the middle of an element")
-    if vr == "SQ":
-        items, after = _items(data, start, end, implicit, depth + 1)
-        return Element(tag, vr, offset, start, end, items=items), after
-    return Element(tag, vr, offset, start, end), end
+    items, after = _items(data, start, end, implicit, depth + 1)
+    return Element(tag, vr, offset, start, end, items=items), after
 
 
 def _header(data: bytes | memoryview, offset: int, implicit: bool) -> tuple[int, str, int, int]:

@@ -50,15 +50,15 @@ class Header:
         if element is None or element.items is not None or element.fragments is not None:
             return ""
         vr = value_representation(element)
-        value = bytes(self._data[element.start : element.end])
+        if vr in _TEXTS:
+            text = str(self._data[element.start : element.end], self._encoding, "replace")
+            return "\\".join(part.strip(" \0") for part in text.split("\\")) if "\\" in text else text.strip(" \0")
         if vr in _NUMBERS:
+            value = bytes(self._data[element.start : element.end])
             size = calcsize(_NUMBERS[vr])
             numbers = unpack(f"<{len(value) // size}{_NUMBERS[vr]}", value[: len(value) // size * size])
             return "\\".join(f"{number:g}" if vr in {"FL", "FD"} else str(number) for number in numbers)
-        if vr not in _TEXTS:
-            return ""
-        parts = value.decode(self._encoding, "replace").split("\\")
-        return "\\".join(part.strip(" \0") for part in parts)
+        return ""
 
     def number(self, keyword: str) -> int | None:
         """Return an unsigned short, or None if it is absent, empty or none."""

@@ -32,7 +32,7 @@ _LOCKS = 64  # two associations that send the same instance at once must take tu
 
 
 class Rows(Protocol):
-    """Where the rows go: the ledger itself, or the registrar before it, which writes them in groups."""
+    """Where the rows go: the registrar, which digests their files and writes them in groups into the ledger."""
 
     def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
         """Return the instance of this UID, if there is one."""
@@ -153,7 +153,7 @@ class Intake:
         if self._spool.path_of(instance.series_instance_uid, file.sop_instance_uid) != path:
             raise NotUnderstood("the file's name is not its instance's")
         self._spool.sync(path)  # whoever wrote it may have died before that
-        received = self._row(file, instance, path, len(content), self._decide(file, instance))
+        received = self._row(file, instance, path, len(content))
         self._note(received, instance)
         return received
 
@@ -167,9 +167,8 @@ class Intake:
 
     def _keep(self, file: InstanceFile, instance: Instance) -> None:
         path = self._spool.path_of(instance.series_instance_uid, file.sop_instance_uid)
-        with self._spool.keeping(path, file) as size:
-            received = self._row(file, instance, path, size, self._decide(file, instance))
-        self._note(received, instance)
+        size = self._spool.keep(path, file)
+        self._note(self._row(file, instance, path, size), instance)
 
     def _note(self, received: ReceivedInstance, instance: Instance) -> None:
         """Write the row of a file."""
@@ -191,7 +190,7 @@ class Intake:
             ConflictingContent: it is not the same; it is kept apart.
         """
         sha256 = hashlib.sha256(file.data).hexdigest()
-        if known.sha256 == sha256:
+        if (known.sha256 or self._spool.digest_of(known.path)) == sha256:
             if not self._spool.has(known.path):  # lost on this disk, and the peer kindly sends it again
                 self._spool.keep(known.path, file)
         elif not self._is_same(parse_file(self._spool.read(known.path)), file):
@@ -203,7 +202,7 @@ class Intake:
         """Keep an instance beside the one that it disagrees with, and tell the operator."""
         path = self._spool.conflict_path_of(file.sop_instance_uid, sha256)
         size = self._spool.keep(path, file)
-        received = self._row(file, instance, path, size, self._decide(file, instance))
+        received = self._row(file, instance, path, size, sha256)
         number = self._ledger.note_conflict(received)
         text = f"{file.calling_ae_title} sent an instance with a known UID and other content; kept as conflict {number}"
         self._ledger.raise_alarm("conflict", text, about=file.sop_instance_uid)
@@ -217,16 +216,15 @@ class Intake:
         )
         return decide(self._rules, facts)
 
-    def _row(
-        self, file: InstanceFile, instance: Instance, path: str, size: int, decision: Decision
-    ) -> ReceivedInstance:
+    def _row(self, file: InstanceFile, instance: Instance, path: str, size: int, sha256: str = "") -> ReceivedInstance:
+        decision = self._decide(file, instance)
         return ReceivedInstance(
             sop_instance_uid=file.sop_instance_uid,
             sop_class_uid=file.sop_class_uid,
             series_instance_uid=instance.series_instance_uid,
             study_instance_uid=instance.study_instance_uid,
             transfer_syntax_uid=file.transfer_syntax_uid,
-            sha256=hashlib.sha256(file.data).hexdigest(),
+            sha256=sha256,
             size=size,
             path=path,
             calling_ae_title=file.calling_ae_title,

@@ -122,7 +122,7 @@ def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, deco
 
     Args:
         configuration: of the node.
-        rows: where the rows go: the ledger, or the registrar before it.
+        rows: where the rows go: the registrar.
         feeding: is told which association feeds which series.
         decode: digests the pixels of a compressed frame.
     """

@@ -38,7 +38,8 @@ class ReceivedInstance:
         series_instance_uid: the series that it belongs to.
         study_instance_uid: the study that it belongs to.
         transfer_syntax_uid: of the bytes on disk.
-        sha256: hex, of the encoded data set as received, without preamble and file meta information.
+        sha256: hex, of the encoded data set as received, without preamble and file meta information; empty until the
+            registrar has taken it.
         size: of the file, in bytes.
         path: relative to the data folder.
         calling_ae_title: who sent it.

@@ -1,16 +1,17 @@
-"""The rows of received instances, written after their files and in groups, by one thread.
+"""The rows of received instances, digested and written after their files and in groups, by one thread.
 
 The file is the promise: a row that a crash takes away is written again at the next start (`adoption`). One commit for
 each instance would sync the disk once more for each; so rows wait for a moment and go into the ledger together.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from dicomnode.errors import LedgerUnavailable
+from dicomnode.errors import LedgerUnavailable, NodeError
 from dicomnode.ledger import Ledger
 from dicomnode.records import Arrived, ReceivedInstance, Repeated, StructureSetSummary
 
@@ -26,10 +27,12 @@ class Registrar:
 
     Args:
         ledger: where the rows go.
+        digest_of: returns the SHA-256 of a kept file's data set: no peer waits for it.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, digest_of: Callable[[str], str]) -> None:
         self._ledger = ledger
+        self._digest_of = digest_of
         self._changed = threading.Condition()
         self._waiting: list[Arrived | Repeated] = []
         self._closing = threading.Event()
@@ -100,7 +103,7 @@ class Registrar:
             with self._changed:
                 rows = tuple(self._waiting)
             try:
-                self._write(rows)
+                self._write(self._digested(rows))
             except LedgerUnavailable as error:
                 log.warning("rows wait for the ledger", rows=len(rows), reason=str(error))
                 if self._closing.wait(RETRY_S):
@@ -109,6 +112,21 @@ class Registrar:
             with self._changed:
                 del self._waiting[: len(rows)]
                 self._changed.notify_all()
+
+    def _digested(self, rows: Sequence[Arrived | Repeated]) -> list[Arrived | Repeated]:
+        """Return the rows with the digests of their files; where a file cannot be read, the next start sees to it."""
+        found: list[Arrived | Repeated] = []
+        for row in rows:
+            if isinstance(row, Repeated) or row.instance.sha256:
+                found.append(row)
+                continue
+            try:
+                digest = self._digest_of(row.instance.path)
+            except NodeError as error:
+                log.error("a row has no file to digest", error=str(error))  # noqa: TRY400 (its traceback has values)
+                continue
+            found.append(replace(row, instance=replace(row.instance, sha256=digest)))
+        return found
 
     def _wait_for_rows(self) -> bool:
         """Wait until there are rows, and a moment for more; return whether there are any."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from dicomnode.errors import SpoolFull
-from dicomnode.instance_file import InstanceFile, file_head
+from dicomnode.instance_file import InstanceFile, file_head, parse_file
 
 MIB = 1 << 20
 StrPath = str | os.PathLike[str]
@@ -60,7 +60,16 @@ class Spool:
 
     def has(self, path: str) -> bool:
         """Whether there is a file at this place."""
-        return (self.data_dir / path).is_file()
+        return os.path.exists(f"{self._root}/{path}")  # noqa: PTH110 (see `keep`)
+
+    def digest_of(self, path: str) -> str:
+        """Return the SHA-256 of the data set in a kept file, in hexadecimal digits.
+
+        Raises:
+            SpoolFull: the disk refuses to read it.
+            NotUnderstood: there is no DICOM file.
+        """
+        return hashlib.sha256(parse_file(self.read(path)).data).hexdigest()
 
     def read(self, path: str) -> bytes:
         """Return the whole file.
@@ -79,39 +88,25 @@ class Spool:
         Raises:
             SpoolFull: the disk has no room or refuses.
         """
-        with self.keeping(path, instance) as size:
-            return size
-
-    @contextlib.contextmanager
-    def keeping(self, path: str, instance: InstanceFile) -> Iterator[int]:
-        """Write an instance; behind the block no power cut can undo it. The block has the size of the file in bytes.
-
-        What the block does costs no time: the disk is at work meanwhile.
-
-        Raises:
-            SpoolFull: the disk has no room or refuses.
-        """
         target = os.path.join(self._root, path)  # noqa: PTH118 (for every instance that comes; a Path takes ten times as long)
         part = f"{self._root}/incoming/{uuid4().hex}.part"
-        directory = os.path.dirname(target)  # noqa: PTH120
         try:
-            make_directory(directory)
             descriptor, size = write_part(part, file_head(instance), instance.data)
             try:
                 # First the name: the sync of the file then takes the name to the disk with it, and that of the
                 # directory finds nothing left to do. A torn file under its name was promised to nobody (`adoption`).
                 begin_writing(descriptor)
-                rename(part, target)
-                yield size
+                put_in_place(part, target)
                 sync_file(descriptor)
             finally:
                 os.close(descriptor)
-            sync_directory(directory)
+            sync_directory(os.path.dirname(target))  # noqa: PTH120
         except OSError as error:
             for remnant in (part, target):
                 with contextlib.suppress(OSError):
                     os.unlink(remnant)  # noqa: PTH108
             raise SpoolFull(f"the disk refuses to write: {error.strerror}") from error
+        return size
 
     def sync(self, path: str) -> None:
         """Take a file that is there to the disk, and its name.
@@ -172,7 +167,7 @@ def watermark(total: int, minimum_free_mib: float, minimum_free_percent: float) 
 def make_directory(directory: StrPath) -> None:
     """Make a directory, mode 0700, and sync its parent if it is new."""
     try:
-        os.mkdir(directory, 0o700)  # noqa: PTH102 (see `Spool.keeping`)
+        os.mkdir(directory, 0o700)  # noqa: PTH102 (see `Spool.keep`)
     except FileExistsError:
         return
     sync_directory(Path(directory).parent)
@@ -206,9 +201,18 @@ def sync_file(descriptor: int) -> None:
     os.fdatasync(descriptor)
 
 
+def put_in_place(part: StrPath, target: StrPath) -> None:
+    """Give a whole file its name, in a directory that is made where there is none yet."""
+    try:
+        rename(part, target)
+    except FileNotFoundError:
+        make_directory(os.path.dirname(target))  # noqa: PTH120
+        rename(part, target)
+
+
 def rename(part: StrPath, target: StrPath) -> None:
     """Give a whole file its name."""
-    os.replace(part, target)  # noqa: PTH105 (see `Spool.keeping`)
+    os.replace(part, target)  # noqa: PTH105 (see `Spool.keep`)
 
 
 def sync_directory(directory: StrPath) -> None:

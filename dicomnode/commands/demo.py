@@ -30,6 +30,7 @@ from dicomnode.node import Books
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
+from dicomnode.registrar import Registrar
 from dicomnode.routing import Rule
 from dicomnode.sameness import is_same
 from dicomnode.scp import start
@@ -182,7 +183,9 @@ def _tps(folder: Path, peer: Peer) -> Iterator[Callable[[], Path | None]]:
     rules = (Rule("everything", "ignore"),)
     feeding = Feeding()
     pixels = PixelDecoder()
-    intake = Intake(Spool(folder), books.ledger, rules, feeding, partial(is_same, decode=pixels.digest))
+    spool = Spool(folder)
+    registrar = Registrar(books.ledger, spool.digest_of)
+    intake = Intake(spool, registrar, rules, feeding, partial(is_same, decode=pixels.digest))
     receiver = start(node, Receiving(), (sender,), intake, feeding, visits=Visits(peer.ae_title, books.auditor.write))
 
     def arrived() -> Path | None:
@@ -196,6 +199,7 @@ def _tps(folder: Path, peer: Peer) -> Iterator[Callable[[], Path | None]]:
     finally:
         receiver.stop(grace_s=2.0)
         pixels.close()
+        registrar.close()
         books.close()
 
 

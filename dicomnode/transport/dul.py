@@ -134,8 +134,12 @@ class BoundedDUL(DULServiceProvider):
             self.socket.linger(LINGER_S)
             self.socket.close()
         elif self.socket.wait(None, reading=self._may_read()):
-            self._read_pdu_data()
-            self._idle_timer.restart()
+            is_more = True
+            while is_more:
+                self._read_pdu_data()
+                self._idle_timer.restart()
+                # The rest of a message comes at once: there is nothing to wait for, unless somebody rings.
+                is_more = self._incoming.is_under_way and self.event_queue.empty() and not self.socket.is_rung
 
     def _run_state_machine(self) -> None:
         while not self.event_queue.empty():

@@ -93,6 +93,7 @@ class BoundedSocket(AssociationSocket):
         self._all_ears.register(self._bell, select.POLLIN)
         self._all_ears.register(connection, select.POLLIN)
         self.cut_at: float | None = None
+        self.is_rung = False
         self._buffer = memoryview(bytearray(_AHEAD))
         self._ahead = self._buffer[:0]
 
@@ -100,6 +101,7 @@ class BoundedSocket(AssociationSocket):
         """Let `wait` return; from any thread."""
         with self._bell_lock:
             if self._bell >= 0:
+                self.is_rung = True
                 os.eventfd_write(self._bell, 1)
 
     def wait(self, longest_s: float | None, *, reading: bool) -> bool:
@@ -115,6 +117,7 @@ class BoundedSocket(AssociationSocket):
         events = poll.poll(None if longest_s is None else max(longest_s, 0.0) * 1000)
         heard = {descriptor for descriptor, _ in events}
         if self._bell in heard:
+            self.is_rung = False
             os.eventfd_read(self._bell)
         return bool(heard - {self._bell})
 

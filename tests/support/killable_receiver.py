@@ -6,8 +6,7 @@ C-STORE request and its answer, in their order: what was done before each of the
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from itertools import count
 from typing import Any, NoReturn
@@ -75,27 +74,13 @@ def die_in_the_middle_of_writing() -> None:
     os.writev = half  # type: ignore[assignment]
 
 
-def die_when_all_is_kept() -> None:
-    """Let a file and its name be on the disk, and its row not be."""
-    keeping = spool.Spool.keeping
-
-    @contextmanager
-    def watched(*arguments: Any) -> Iterator[int]:
-        with keeping(*arguments) as size:
-            yield size
-        if is_time():
-            die()
-
-    spool.Spool.keeping = watched  # type: ignore[method-assign]
-
-
 ARM: dict[str, Callable[[], None]] = {
     "arrived": lambda: die_before(Intake, "accept"),
     "half written": die_in_the_middle_of_writing,
     "written": lambda: die_before(spool, "sync_file"),
     "synced": lambda: die_after(spool, "sync_file"),
     "renamed": lambda: die_after(spool, "rename"),
-    "directory synced": die_when_all_is_kept,
+    "directory synced": lambda: die_after(spool.Spool, "keep"),
     "noted": lambda: die_after(Ledger, "note_arrivals"),  # a group of rows
     "answered": lambda: die_after(BoundedSocket, "send"),  # the first ones answer requests for associations
 }

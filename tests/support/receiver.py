@@ -19,6 +19,7 @@ from dicomnode.ledger import Ledger
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.pixel_decoder import PixelDecoder
+from dicomnode.registrar import Registrar
 from dicomnode.routing import DEFAULT_RULES, Rule
 from dicomnode.sameness import is_same
 from dicomnode.spool import Spool
@@ -35,9 +36,16 @@ class ReceivingParts:
     """The parts of a receiver that a test may look at."""
 
     spool: Spool
-    ledger: Ledger
+    books: Ledger
+    registrar: Registrar
     feeding: Feeding
     intake: Intake
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, with a row for everything that was taken."""
+        assert self.registrar.settle(10.0)
+        return self.books
 
 
 @dataclass
@@ -62,10 +70,12 @@ def receiving_parts(folder: Path, rules: Sequence[Rule] = DEFAULT_RULES, **limit
     """Put everything behind the sockets together."""
     ledger, engine = open_ledger(folder)
     spool, feeding, decoder = Spool(folder, **limits), Feeding(), PixelDecoder()
-    intake = Intake(spool, ledger, rules, feeding, partial(is_same, decode=decoder.digest), message_limit_mib=4)
+    registrar = Registrar(ledger, spool.digest_of)
+    intake = Intake(spool, registrar, rules, feeding, partial(is_same, decode=decoder.digest), message_limit_mib=4)
     try:
-        yield ReceivingParts(spool, ledger, feeding, intake)
+        yield ReceivingParts(spool, ledger, registrar, feeding, intake)
     finally:
+        registrar.close()
         decoder.close()
         engine.dispose()
 
@@ -102,7 +112,15 @@ def running_receiver(
         )
         try:
             yield RunningReceiver(
-                parts.spool, parts.ledger, parts.feeding, parts.intake, receiver, visits, told, assurance
+                parts.spool,
+                parts.books,
+                parts.registrar,
+                parts.feeding,
+                parts.intake,
+                receiver,
+                visits,
+                told,
+                assurance,
             )
         finally:
             receiver.stop(grace_s=2.0)

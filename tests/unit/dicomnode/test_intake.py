@@ -124,6 +124,7 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
 def test_a_lost_file_is_taken_again(parts: ReceivingParts) -> None:
     """A row whose file is gone gets its file back from the peer that sends it again."""
     parts.intake.accept(arrival())
+    parts.registrar.settle(10.0)
     (path,) = parts.spool.paths()
     parts.spool.delete(path)
 
@@ -169,6 +170,7 @@ def test_what_is_not_whole_is_deleted_at_start(parts: ReceivingParts) -> None:
 def test_a_row_without_a_file_is_an_alarm(parts: ReceivingParts) -> None:
     """What was acknowledged and is gone is told to the operator."""
     parts.intake.accept(arrival())
+    parts.registrar.settle(10.0)
     (path,) = parts.spool.paths()
     parts.spool.delete(path)
 
@@ -181,6 +183,7 @@ def test_a_row_without_a_file_is_an_alarm(parts: ReceivingParts) -> None:
 def test_what_has_a_row_is_left_alone(parts: ReceivingParts) -> None:
     """An acknowledged file is never swept, whatever it holds."""
     parts.intake.accept(arrival())
+    parts.registrar.settle(10.0)
     (path,) = parts.spool.paths()
     (parts.spool.data_dir / path).write_bytes(b"rotten")
 

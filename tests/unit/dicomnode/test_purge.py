@@ -20,6 +20,7 @@ from dicomnode.node import Books
 from dicomnode.peers import Peer
 from dicomnode.purge import RULES, Purge
 from dicomnode.records import SeriesRecord
+from dicomnode.registrar import Registrar
 from dicomnode.series import State, content_digest
 from dicomnode.spool import Spool
 from dicomnode.trash import Trash
@@ -62,11 +63,13 @@ class Hospital:
         self.spool = Spool(folder)
         self.told: list[Event] = []
         rules = self.books.configuration.rules
-        self.intake = Intake(self.spool, self.books.ledger, rules, Feeding(), lambda _one, _other: False)
+        self.registrar = Registrar(self.books.ledger, self.spool.digest_of)
+        self.intake = Intake(self.spool, self.registrar, rules, Feeding(), lambda _one, _other: False)
 
     def send(self, *datasets: Dataset) -> None:
         for ds in datasets:
             self.intake.accept(Arrival(instance_file(ds), TPS, "association"))
+        assert self.registrar.settle(10.0)
 
     def series(self, uid: str = SERIES, slices: int = 3, **changes: object) -> SeriesRecord:
         """Receive a series and bring it to where it has its structure set and the TPS has it."""
@@ -121,6 +124,7 @@ class Hospital:
 def hospital(tmp_path: Path) -> Iterator[Hospital]:
     made = Hospital(tmp_path / "data")
     yield made
+    made.registrar.close()
     made.books.close()
 
 
@@ -205,6 +209,7 @@ def test_zero_days_are_for_ever(tmp_path: Path) -> None:
     hospital.series()
 
     assert hospital.purge(100_000) == []
+    hospital.registrar.close()
     hospital.books.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicomnode.errors import LedgerUnavailable
+from dicomnode.errors import LedgerUnavailable, SpoolFull
 from dicomnode.ledger import Ledger
 from dicomnode.records import Arrived, StructureSetSummary
 from dicomnode.registrar import MOST_WAITING, Registrar
@@ -21,7 +21,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def registrar(ledger: Ledger) -> Iterator[Registrar]:
-    registrar = Registrar(ledger)
+    registrar = Registrar(ledger, lambda path: f"digest of {path}")
     yield registrar
     registrar.close()
 
@@ -103,9 +103,33 @@ def test_a_row_that_cannot_be_written_keeps_no_other_out(registrar: Registrar, l
     assert {one.sop_instance_uid for one in ledger.instances_of(SERIES)} == {f"{SERIES}.1", f"{SERIES}.2"}
 
 
+def test_what_comes_without_a_digest_is_digested(registrar: Registrar, ledger: Ledger) -> None:
+    """Nobody who sends waits for it."""
+    registrar.note_instance(instance(1, NOON, sha256="", path="a.dcm"))
+    registrar.settle(10.0)
+
+    found = ledger.find_instance(f"{SERIES}.1")
+    assert found is not None
+    assert found.sha256 == "digest of a.dcm"
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_row_out(ledger: Ledger) -> None:
+    """Its row is written when the next start finds the file."""
+
+    def unreadable(path: str) -> str:
+        raise SpoolFull(path)
+
+    registrar = Registrar(ledger, unreadable)
+    registrar.note_instance(instance(1, NOON, sha256=""))
+    registrar.note_instance(instance(2, NOON))
+    registrar.close()
+
+    assert [one.sop_instance_uid for one in ledger.instances_of(SERIES)] == [f"{SERIES}.2"]
+
+
 def test_closing_writes_what_waits(ledger: Ledger) -> None:
     """A daemon that stops leaves no row behind."""
-    registrar = Registrar(ledger)
+    registrar = Registrar(ledger, lambda path: f"digest of {path}")
     registrar.note_instance(instance(1, NOON))
 
     registrar.close()

@@ -52,7 +52,10 @@ def test_no_uid_becomes_part_of_a_path(spool: Spool, uid: str) -> None:
 
 
 def test_the_order_is_name_then_file_then_directory(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is acknowledged survives a power cut: the new folder's own name, content and name are synced."""
+    """What is acknowledged survives a power cut: the new folder's own name, content and name are synced.
+
+    The first try finds no folder.
+    """
     steps: list[str] = []
     for name in ("make_directory", "sync_file", "rename", "sync_directory"):
         real = getattr(spool_module, name)
@@ -60,7 +63,7 @@ def test_the_order_is_name_then_file_then_directory(spool: Spool, monkeypatch: p
 
     spool.keep(spool.path_of(SERIES, "1.2.3"), FILE)
 
-    assert steps == ["make_directory", "sync_directory", "rename", "sync_file", "sync_directory"]
+    assert steps == ["rename", "make_directory", "sync_directory", "rename", "sync_file", "sync_directory"]
 
 
 def test_too_little_space_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -107,6 +107,20 @@ class Measured(Part):
     mean_dice: Fraction
 
 
+class Tail(Part):
+    """A further Conv5 and head in the same weights, which draws some organs from the shared Conv1 to Conv4.
+
+    Args:
+        organs: that it draws.
+        version: of the bundle that it came from.
+        digest: of that bundle.
+    """
+
+    organs: Annotated[tuple[str, ...], Field(min_length=1)]
+    version: str
+    digest: Sha256
+
+
 class Manifest(Part):
     """Everything about a model but its weights.
 
@@ -118,6 +132,7 @@ class Manifest(Part):
         variant: the network.
         preprocessing: of the CT.
         postprocessing: by organ; those that are not named have the defaults.
+        tails: further tails, where some organs are another model's; none for most models.
         provenance: of the weights.
         measured: what it reached.
         sha256: file name to digest, of each file of the bundle beside the manifest.
@@ -130,6 +145,7 @@ class Manifest(Part):
     variant: Variant
     preprocessing: Preprocessing
     postprocessing: dict[str, PostProcessing] = {}
+    tails: tuple[Tail, ...] = ()
     provenance: Provenance
     measured: Measured | None = None
     sha256: dict[str, Sha256] = {}
@@ -142,7 +158,15 @@ class Manifest(Part):
             raise ValueError(f"organs must be known and named once; unknown: {', '.join(unknown) or 'none'}")
         if len(self.preprocessing.context) != self.variant.in_channels:
             raise ValueError("the network needs as many input channels as the context has slices")
+        routed = [organ for tail in self.tails for organ in tail.organs]
+        if not set(routed) <= set(self.organs) or len(set(routed)) != len(routed):
+            raise ValueError("tails draw organs of the model, each once")
         return self
+
+    @property
+    def routes(self) -> tuple[tuple[int, ...], ...]:
+        """Of each further tail the channels that it draws."""
+        return tuple(tuple(self.organs.index(organ) for organ in tail.organs) for tail in self.tails)
 
 
 def shipped_bundle(name: str) -> Path:
@@ -194,5 +218,7 @@ def sha256_of(path: Path) -> str:
 
 def bundle_digest(manifest: Manifest) -> str:
     """Return what names a model exactly, 64 hexadecimal digits: of the manifest, which holds its files' digests."""
-    canonical = json.dumps(manifest.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    # A model without further tails has the digest that it had before there were any.
+    values = manifest.model_dump(mode="json", exclude=None if manifest.tails else {"tails"})
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

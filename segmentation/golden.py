@@ -11,6 +11,7 @@ from segmentation.contouring import Contouring, load_contouring, save_contouring
 from segmentation.organ_mask import OrganMask
 from segmentation.phantom import build_phantom
 from segmentation.predict import Predictor
+from segmentation.volume import Volume
 
 SEED = 20230412  # of the phantom; any other would do, but never again another
 ROWS, PIXEL_MM, SLICE_MM = 256, 2.0, 3.0
@@ -39,12 +40,16 @@ def check_golden_case(predictor: Predictor, kept: Path) -> GoldenOutcome:
         predictor: the model in service.
         kept: file of the kept result; one for each model.
     """
-    phantom = build_phantom(SEED, rows=ROWS, columns=ROWS, pixel_mm=PIXEL_MM, slice_mm=SLICE_MM)
-    found = predictor.predict(phantom.volume)
+    found = predictor.predict(golden_volume())
     if not kept.exists():
         save_contouring(found, kept)
         return GoldenOutcome(is_first=True, dice={}, faults=())
     return compare_with_kept(found, load_contouring(kept))
+
+
+def golden_volume() -> Volume:
+    """Return the CT of the golden case."""
+    return build_phantom(SEED, rows=ROWS, columns=ROWS, pixel_mm=PIXEL_MM, slice_mm=SLICE_MM).volume
 
 
 def compare_with_kept(found: Contouring, kept: Contouring) -> GoldenOutcome:
@@ -53,6 +58,15 @@ def compare_with_kept(found: Contouring, kept: Contouring) -> GoldenOutcome:
     dice = {name: _dice(found.organs.get(name), kept.organs.get(name)) for name in names}
     faults = [f"{name}: DSC {value:.4f} with the kept result" for name, value in dice.items() if not value >= SAME_DICE]
     return GoldenOutcome(is_first=False, dice=dice, faults=tuple(faults))
+
+
+def lost_organs(found: Contouring, before: Contouring) -> tuple[str, ...]:
+    """Return the organs of the golden case that another model draws and this one knows and does not, a sentence each.
+
+    Of two models that differ nothing more can be asked: the golden case is a phantom, and says nothing of patients.
+    """
+    missing = [name for name in before.organs if name in found.not_found]
+    return tuple(f"{name} is not found on the golden case; {before.model_version} finds it" for name in missing)
 
 
 def _dice(one: OrganMask | None, other: OrganMask | None) -> float:

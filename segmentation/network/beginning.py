@@ -8,7 +8,7 @@ from torch import Tensor
 
 from segmentation.bundle import MANIFEST, WEIGHTS, verify_bundle
 from segmentation.errors import BundleError
-from segmentation.network.checkpoint import check_tensors, load_torchvision_trunk, read_tensors
+from segmentation.network.checkpoint import check_tensors, empty_segmenter, load_torchvision_trunk, read_tensors
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
 
@@ -53,14 +53,15 @@ def weights_for(bundle: Path, organs: Sequence[str]) -> dict[str, Tensor]:
     """Return a bundle's weights with the channels of some of its organs, in their order.
 
     Raises:
-        BundleError: where it does not verify or does not know an organ.
+        BundleError: where it does not verify, does not know an organ, or has further tails.
     """
     manifest = verify_bundle(bundle)
     if unknown := [organ for organ in organs if organ not in manifest.organs]:
         raise BundleError(f"the bundle {manifest.name} does not know {', '.join(unknown)}")
+    if manifest.tails:
+        raise BundleError(f"the bundle {manifest.name} {manifest.version} is of several models: begin with its base")
     tensors = read_tensors(bundle / WEIGHTS)
-    with torch.device("meta"):
-        check_tensors(Segmenter(manifest.variant, len(manifest.organs)).state_dict(), tensors, manifest.name)
+    check_tensors(empty_segmenter(manifest).state_dict(), tensors, manifest.name)
     rows = torch.tensor([manifest.organs.index(organ) for organ in organs])
     of_organs = ORGAN_CHANNELS[manifest.variant.head]
     return {

@@ -35,15 +35,19 @@ def load_segmenter(folder: Path, device: torch.device) -> Segmenter:
         tensors = load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise BundleError(f"{WEIGHTS} of the bundle {folder.name} cannot be read: {error}") from error
-    # On `meta` the network needs no memory and draws no random weights, which would be thrown away.
-    with torch.device("meta"):
-        network = Segmenter(manifest.variant, len(manifest.organs))
+    network = empty_segmenter(manifest)
     check_tensors(network.state_dict(), tensors, folder.name)
     full = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     network.load_state_dict(full, assign=True)
     network.eval().requires_grad_(False)  # torch's own signature
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     return network.to(device)
+
+
+def empty_segmenter(manifest: Manifest) -> Segmenter:
+    """Return the network of a manifest without weights: on `meta` it needs no memory and draws no random numbers."""
+    with torch.device("meta"):
+        return Segmenter(manifest.variant, len(manifest.organs), manifest.routes)
 
 
 def check_tensors(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], bundle: str) -> None:
@@ -79,9 +83,7 @@ def write_bundle(folder: Path, manifest: Manifest, weights: Mapping[str, Tensor]
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in weights.items()
     }
-    with torch.device("meta"):
-        wanted = Segmenter(manifest.variant, len(manifest.organs)).state_dict()
-    check_tensors(wanted, short, folder.name)
+    check_tensors(empty_segmenter(manifest).state_dict(), short, folder.name)
     save_file(short, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(READABLE)
     complete = manifest.model_copy(update={"sha256": {WEIGHTS: sha256_of(folder / WEIGHTS)}})

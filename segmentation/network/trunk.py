@@ -73,9 +73,13 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, in_channels, H, W) to Conv2's features at the stem's stride and Conv5's at the output stride."""
+        fine, shared = self.shared(x)
+        return fine, self.get_submodule("conv5")(shared)
+
+    def shared(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, in_channels, H, W) to Conv2's features and to Conv4's, which each tail goes on from."""
         fine: Tensor = self.get_submodule("conv2")(self.conv1(x))
-        deep: Tensor = self.get_submodule("conv4")(self.get_submodule("conv3")(fine))
-        return fine, self.get_submodule("conv5")(deep)
+        return fine, self.get_submodule("conv4")(self.get_submodule("conv3")(fine))
 
 
 def stage_of(incoming: int, width: int, stride: int, dilations: list[int]) -> nn.Sequential:

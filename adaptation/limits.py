@@ -145,3 +145,28 @@ class GateLimits:
 def tolerance_mm(organ: str) -> float:
     """Return the tolerance at which an organ's surface DSC is judged."""
     return 1.0 if organ in SMALL_ORGANS else 2.0
+
+
+@dataclass(frozen=True)
+class WatchLimits:
+    """When the watch on approved contours complains.
+
+    Args:
+        baseline_most: cases of a model version that its control chart is drawn from, the first ones.
+        baseline_least: fewer make no chart.
+        window_days: over which the share of untouched contours is taken.
+        window_least: contours that a share is taken of.
+        untouched_most: share of untouched contours above which they are hardly looked at any more.
+        untouched_fall: of that share, against the time before.
+        before_days: that time.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    baseline_most: int = 150
+    baseline_least: int = 20
+    window_days: float = 28.0
+    window_least: int = 20
+    untouched_most: float = 0.95
+    untouched_fall: float = 0.2
+    before_days: float = 84.0

@@ -2,7 +2,8 @@
 
 A chart is of the surface DSC between what we sent and what was approved, a point a week. A model version is measured by
 its own first cases; until it has enough of them, by those of the version before, so that a worse version is seen at
-once. Cases that a person rejected do not count.
+once. A week that is an alarm is not measured by later, so that a decline does not become the measure. Cases that a
+person rejected do not count.
 """
 
 import math
@@ -139,9 +140,16 @@ def chart_of(organs: Sequence[Approved], organ: str, scanner: str, until: date, 
         contours = list(of_week)
         mean = fmean(each.edit.surface_dice for each in contours)
         points.append(Point(week, mean, len(contours), _baseline(of_models, contours[-1].model, limits)))
+        if _worries(signals_of([point.z for point in points]), len(points) - 1):
+            continue
         for each in contours:
             of_models.setdefault(each.model, []).append(each.edit.surface_dice)
     return Chart(organ, scanner, tuple(points), signals_of([point.z for point in points]))
+
+
+def _worries(signals: Sequence[Signal], place: int) -> list[int]:
+    """Return the rules that make a point an alarm."""
+    return [each.rule for each in signals if each.place == place and each.is_low and each.rule in WORRYING]
 
 
 def _baseline(of_models: Mapping[str, Sequence[float]], model: str, limits: WatchLimits) -> Baseline | None:
@@ -183,7 +191,7 @@ def concerns_of(records: Sequence[CaseRecord], now: datetime, limits: WatchLimit
 def _of_chart(chart: Chart, now: datetime) -> list[Concern]:
     """Return the concern of a chart whose last week is fresh and low."""
     last = len(chart.points) - 1
-    rules = [each.rule for each in chart.signals if each.place == last and each.is_low and each.rule in WORRYING]
+    rules = _worries(chart.signals, last)
     if not rules or now.date() - chart.points[last].week > FRESH:
         return []
     point = chart.points[last]
@@ -208,8 +216,8 @@ def _of_untouched(organs: Sequence[Approved], organ: str, now: datetime, limits:
     window = f"the last {limits.window_days:g} days"
     if lately > limits.untouched_most:
         text = (
-            f"{organ}: {lately:.0%} of the contours of {window} were approved untouched; have somebody look whether they"
-            " are still looked at, and contour some cases blind"
+            f"{organ}: {lately:.0%} of the contours of {window} were approved untouched; have somebody look whether"
+            " they are still looked at, and contour some cases blind"
         )
         concerns.append(Concern("untouched", text, organ, goes_back=False))
     if lately < earlier - limits.untouched_fall:

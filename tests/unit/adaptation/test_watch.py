@@ -49,6 +49,13 @@ def test_physicians_who_change_less_are_no_alarm():
     assert [each for chart in charts_of(records, later(24), LIMITS) for each in chart.signals if not each.is_low]
 
 
+def test_a_decline_does_not_become_the_measure():
+    """Ten low weeks in a row are an alarm still: what is low is not counted among what is usual."""
+    (concern,) = concerns_of(approvals([*steady(60), *steady(50, mean=0.8)]), later(22) + AFTER, LIMITS)
+
+    assert "0.899 before" in concern.text
+
+
 def test_an_alarm_ends_with_its_cause():
     """A low week that is three weeks ago is history."""
     records = approvals([*steady(100), *steady(5, mean=0.8)])
@@ -95,13 +102,9 @@ def test_one_scanner_is_noticed_among_several():
 
 def test_too_much_left_untouched_is_an_alarm():
     """More than 95 in a hundred of an organ's contours of four weeks: perhaps nobody looks any more."""
-    records = approvals([0.99] * 40, per_week=10, untouched=0.0)
-    touched = [
-        replace(one, structures={"Parotid_L": Structure(Origin.UNTOUCHED, one.structures["Parotid_L"].edit)})
-        for one in records
-    ]
+    records = approvals([0.99] * 40, per_week=10, untouched=1.0)
 
-    (concern,) = concerns_of(touched, later(4) - timedelta(days=3), LIMITS)
+    (concern,) = concerns_of(records, later(4) - timedelta(days=3), LIMITS)
     assert (concern.kind, concern.goes_back) == ("untouched", False)
     assert "100% of the contours of the last 28 days were approved untouched" in concern.text
 

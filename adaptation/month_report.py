@@ -1,0 +1,175 @@
+"""What a month's approved contours say of ours: by organ and by scanner, and what a person must look at (pure)."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from adaptation.case_record import CaseRecord, Edit
+from adaptation.errors import AdaptationError
+from adaptation.limits import WatchLimits
+from adaptation.watch import (
+    ALL_SCANNERS,
+    Approved,
+    Chart,
+    Concern,
+    approved_organs,
+    charts_of,
+    concerns_of,
+    untouched_share,
+)
+
+MEASURES: Mapping[str, Callable[[Edit], float]] = {
+    "surface_dsc": lambda edit: edit.surface_dice,
+    "dsc": lambda edit: edit.dice,
+    "hd95_mm": lambda edit: edit.hd95_mm,
+    "added_path_mm": lambda edit: edit.added_path_mm,
+    "volume_ratio": lambda edit: edit.volume_ratio,
+    "edited_slices": lambda edit: edit.edited_slices,
+}
+SHOWN_MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """An organ in a month.
+
+    Args:
+        month: as `2026-03`.
+        organ: TG-263 name.
+        scanner: pseudonym; empty for all.
+        count: of contours that we had sent and that came back approved.
+        untouched: share of them that was left as it was.
+        medians: of each measure of what was changed; NaN where no contour has a value.
+    """
+
+    month: str
+    organ: str
+    scanner: str
+    count: int
+    untouched: float
+    medians: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """A month.
+
+    Args:
+        month: as `2026-03`.
+        cases: that were approved in it, whatever they hold.
+        models: digest of each version that had drawn, and how many contours.
+        organs: of all scanners.
+        scanners: of each scanner, where there are several.
+        before: the organs of the months before and of this one.
+        charts: of each organ up to the end of the month.
+        concerns: at the end of the month.
+    """
+
+    month: str
+    cases: int
+    models: Mapping[str, int]
+    organs: tuple[Row, ...]
+    scanners: tuple[Row, ...]
+    before: tuple[Row, ...]
+    charts: tuple[Chart, ...]
+    concerns: tuple[Concern, ...]
+
+
+def month_of(at: datetime) -> str:
+    """Return the month of a time."""
+    return f"{at:%Y-%m}"
+
+
+def month_before(now: datetime) -> str:
+    """Return the last month that is over."""
+    return month_of(now.replace(day=1) - timedelta(days=1))
+
+
+def end_of(month: str) -> datetime:
+    """Return the first moment, in UTC, after a month.
+
+    Raises:
+        AdaptationError: what is given is no month.
+    """
+    try:
+        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise AdaptationError(f"{month} is no month, as 2026-03 is") from error
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def report_of_month(records: Sequence[CaseRecord], month: str, limits: WatchLimits) -> MonthReport:
+    """Return the report of a month.
+
+    Args:
+        records: the newest revision of every case.
+        month: as `2026-03`, in UTC.
+        limits: of the watch.
+
+    Raises:
+        AdaptationError: what is given is no month.
+    """
+    end = end_of(month)
+    until = [record for record in records if record.filed < end]
+    organs = approved_organs(until)
+    own = [each for each in organs if month_of(each.at) == month]
+    names = sorted({each.organ for each in organs})
+    scanners = sorted({each.scanner for each in own})
+    months = sorted({month_of(each.at) for each in organs})[-SHOWN_MONTHS:]
+    models = [each.model for each in own]
+    return MonthReport(
+        month,
+        sum(month_of(record.filed) == month for record in until),
+        {model: models.count(model) for model in dict.fromkeys(models)},
+        _rows(own, [month], names, [ALL_SCANNERS]),
+        _rows(own, [month], names, scanners) if len(scanners) > 1 else (),
+        _rows(organs, months, names, [ALL_SCANNERS]),
+        charts_of(until, end, limits),
+        concerns_of(until, end, limits),
+    )
+
+
+def _rows(
+    organs: Sequence[Approved], months: Sequence[str], names: Sequence[str], scanners: Sequence[str]
+) -> tuple[Row, ...]:
+    """Return the rows of every organ, scanner and month that had a contour."""
+    rows = []
+    for organ in names:
+        for scanner in scanners:
+            for month in months:
+                own = [
+                    each
+                    for each in organs
+                    if each.organ == organ and scanner in {ALL_SCANNERS, each.scanner} and month_of(each.at) == month
+                ]
+                if own:
+                    rows.append(_row(own, month, organ, scanner))
+    return tuple(rows)
+
+
+def _row(own: Sequence[Approved], month: str, organ: str, scanner: str) -> Row:
+    values = {name: [value(each.edit) for each in own] for name, value in MEASURES.items()}
+    finite = {name: [value for value in some if math.isfinite(value)] for name, some in values.items()}
+    medians = {name: median(some) if some else math.nan for name, some in finite.items()}
+    return Row(month, organ, scanner, len(own), untouched_share(own), medians)
+
+
+def encoded_month(report: MonthReport) -> dict[str, Any]:
+    """Return a report as JSON has it, without the points of the charts."""
+    return {
+        "month": report.month,
+        "cases": report.cases,
+        "models": dict(report.models),
+        "organs": [_plain(row) for row in report.organs],
+        "scanners": [_plain(row) for row in report.scanners],
+        "before": [_plain(row) for row in report.before],
+        "concerns": [asdict(concern) for concern in report.concerns],
+    }
+
+
+def _plain(row: Row) -> dict[str, object]:
+    medians = {name: value if math.isfinite(value) else None for name, value in row.medians.items()}
+    return asdict(row) | {"medians": medians}

@@ -125,9 +125,10 @@ def _draw(axes: Axes, chart: Chart) -> None:
             if point.baseline
         ]
         axes.step([week for week, _ in judged], heights, style, where="mid", color="grey", lw=0.8)
-    for signal in chart.signals:
-        colour = ALARMING if signal.is_low and signal.rule in WORRYING else SHOWN
-        axes.plot(weeks[signal.place], chart.points[signal.place].mean, "o", color=colour, ms=6)
+    alarming = [each for each in chart.signals if each.is_low and each.rule in WORRYING]
+    for signals, colour in ((chart.signals, SHOWN), (alarming, ALARMING)):
+        places = [each.place for each in signals]
+        axes.plot([weeks[place] for place in places], [chart.points[place].mean for place in places], "o", color=colour)
     shown = chart.points[:: max(1, len(weeks) // 5)]
     axes.set_xticks([point.week.toordinal() for point in shown], [f"{point.week:%d %b %y}" for point in shown])
     axes.tick_params(labelsize=7)

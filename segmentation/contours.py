@@ -14,6 +14,8 @@ import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 
+from segmentation.keyhole import keyhole
+from segmentation.level_field import doubled, field_of
 from segmentation.organ_mask import OrganMask
 from segmentation.profiles import CLINICAL, EXACT, FieldRule, Profile
 from segmentation.rasterise import fill_contours
@@ -22,7 +24,6 @@ __all__ = ["CLINICAL", "EXACT", "FieldRule", "Profile", "fill_contours", "finer"
 
 MOST_POINTS = 1284  # of a ring: as text, 3 x 17 bytes each, it stays below the 65534 of a DS in an explicit VR
 PAD = 3  # pixels around a slice's mask: what the blur reaches, and one of background for the line to close
-MIDWAY = np.array([3.0, -25.0, 150.0, 150.0, -25.0, 3.0]) / 256.0  # Deslauriers and Dubuc 1989, exact to degree 5
 ABOVE_ALL = 1e9  # no field reaches it: contourpy fills between two levels
 
 
@@ -72,12 +73,12 @@ def _trace_planes(
     """
     mask = _padded(organ.mask[planes])
     probability = None if organ.probability is None else _padded(organ.probability[planes])
-    field, tolerance_px = _field(mask, probability, profile)
+    field, tolerance_px = field_of(mask, probability, profile)
     height = organ.mask.shape[1] + 2 * PAD
     thin = (_thin(mask) if profile.keeps_thin else np.zeros_like(mask, dtype=np.bool_)).reshape(len(planes), height, -1)
     steps = 2 if profile.is_doubled else 1  # from pixel to pixel
     lines = contour_generator(
-        z=_doubled(field) if profile.is_doubled else field, name="serial", fill_type=FillType.OuterOffset
+        z=doubled(field) if profile.is_doubled else field, name="serial", fill_type=FillType.OuterOffset
     )
     for points, offsets in zip(*lines.filled(profile.level, ABOVE_ALL), strict=True):
         place = int(points[0, 1] // (steps * height))
@@ -104,42 +105,6 @@ def _halves(organ: OrganMask, plane: int) -> Iterator[OrganMask]:
         mask = np.zeros_like(organ.mask)
         mask[plane] = drawn & half
         yield replace(organ, mask=mask)
-
-
-def _field(
-    mask: NDArray[np.float64], probability: NDArray[np.float64] | None, profile: Profile
-) -> tuple[NDArray[np.float64], float]:
-    """Return the field to trace, float64, (rows, columns), 0 to 1, and the simplification's tolerance in pixels."""
-    if probability is not None and profile.of_probability is not None:
-        field, rule = probability, profile.of_probability
-    else:
-        field, rule = mask, profile.of_mask
-        if profile.blur_px > 0:
-            blurred = cv2.GaussianBlur(mask, (0, 0), profile.blur_px, borderType=cv2.BORDER_CONSTANT)
-            field = np.asarray(blurred, dtype=np.float64)
-    # fmax and fmin take the clamp where a probability is not a number.
-    clamped = np.where(mask > 0, np.fmax(field, 0.5 + rule.clamp), np.fmin(field, 0.5 - rule.clamp))
-    return clamped, rule.tolerance_px
-
-
-def _doubled(field: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a field with a value between each two neighbours, (2 rows - 1, 2 columns - 1)."""
-    across = _with_midpoints(np.ascontiguousarray(field.T))
-    return _with_midpoints(np.ascontiguousarray(across.T))
-
-
-def _with_midpoints(field: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a field with a row between each two, on the side of 0.5 where they are, if they are on one.
-
-    So no line runs round a place between the pixels' centres, and every ring has a pixel.
-    """
-    midway = cv2.sepFilter2D(field, cv2.CV_64F, np.ones(1), MIDWAY, anchor=(0, 2), borderType=cv2.BORDER_REPLICATE)[:-1]
-    above = field > 0.5
-    astray = (above[:-1] == above[1:]) & ((midway > 0.5) != above[:-1])
-    doubled = np.empty((2 * len(field) - 1, field.shape[1]))
-    doubled[::2] = field
-    doubled[1::2] = np.where(astray, field[:-1], midway)
-    return doubled
 
 
 def _thin(mask: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -171,39 +136,3 @@ def _simplified(ring: NDArray[np.float64], tolerance_px: float, kept: NDArray[np
         is_corner = np.isin(short.view(np.complex64)[:, 0], fewer.view(np.complex64)[:, 0])
         return np.asarray(ring[is_kept | is_corner])
     return fewer.astype(np.float64) if len(fewer) >= 3 else ring
-
-
-def keyhole(outer: NDArray[np.float64], holes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return one ring that goes round the outer and, over bridges of no width, round its holes.
-
-    PS3.3 C.8.8.6.3 shows the keyhole as the way to a hole in a CLOSED_PLANAR contour: every reader fills it, whereas
-    CLOSEDPLANAR_XOR is newer than many.
-
-    Args:
-        outer: float64, (points, 2), row and column.
-        holes: the same, each within `outer`, none within another.
-    """
-    ring = outer
-    # From the rightmost on, so that the way to the right is free of holes that are not joined yet.
-    for hole in sorted(holes, key=lambda points: -float(points[:, 1].max())):
-        ring = _joined(ring, hole)
-    return ring
-
-
-def _joined(ring: NDArray[np.float64], hole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ring with a hole, joined along the hole's row from its rightmost point to the ring's nearest edge."""
-    begin = int(hole[:, 1].argmax())
-    row, column = hole[begin]
-    following = np.roll(ring, -1, axis=0)
-    crossed = np.flatnonzero((ring[:, 0] <= row) != (following[:, 0] <= row))
-    here, there = ring[crossed], following[crossed]
-    at = here[:, 1] + (row - here[:, 0]) / (there[:, 0] - here[:, 0]) * (there[:, 1] - here[:, 1])
-    to_the_right = np.flatnonzero(at >= column)
-    if len(to_the_right):
-        nearest = to_the_right[at[to_the_right].argmin()]
-        edge, landing = int(crossed[nearest]), np.array([row, at[nearest]])
-    else:  # simplification has pushed the hole through the ring: any bridge does, for it is walked there and back
-        edge = int(np.hypot(*(ring - hole[begin]).T).argmin())
-        landing = ring[edge]
-    round_the_hole = np.roll(hole, -begin, axis=0)
-    return np.concatenate([ring[: edge + 1], [landing], round_the_hole, hole[[begin]], [landing], ring[edge + 1 :]])

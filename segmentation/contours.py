@@ -6,19 +6,19 @@ network's probabilities say. The way back is `rasterise`.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 
+from segmentation.fairing import corners_of, fair
 from segmentation.keyhole import keyhole
 from segmentation.level_field import doubled, field_of
 from segmentation.organ_mask import OrganMask
 from segmentation.profiles import CLINICAL, EXACT, FieldRule, Profile
-from segmentation.rasterise import fill_contours
+from segmentation.rasterise import fill_contours, fill_planes
 
 __all__ = ["CLINICAL", "EXACT", "FieldRule", "Profile", "fill_contours", "finer", "keyhole", "trace_organ"]
 
@@ -29,16 +29,17 @@ ABOVE_ALL = 1e9  # no field reaches it: contourpy fills between two levels
 
 def finer(profile: Profile) -> tuple[Profile, ...]:
     """Return what to try in turn: the profile, twice with a smaller tolerance, and the one that cannot fail."""
-    return profile, _with_tolerance(profile, 0.01), _with_tolerance(profile, 0.0), EXACT
+    return profile, _as_traced(profile, 0.01), _as_traced(profile, 0.0), EXACT
 
 
-def _with_tolerance(profile: Profile, tolerance_px: float) -> Profile:
+def _as_traced(profile: Profile, tolerance_px: float | None = None) -> Profile:
+    """Return a profile whose lines are simplified and no more, to a tolerance of its own."""
+
+    def plain(rule: FieldRule) -> FieldRule:
+        return replace(rule, tolerance_px=rule.tolerance_px if tolerance_px is None else tolerance_px, spread_px2=None)
+
     rule = profile.of_probability
-    return replace(
-        profile,
-        of_probability=rule and replace(rule, tolerance_px=tolerance_px),
-        of_mask=replace(profile.of_mask, tolerance_px=tolerance_px),
-    )
+    return replace(profile, of_probability=rule and plain(rule), of_mask=plain(profile.of_mask))
 
 
 def trace_organ(organ: OrganMask, profile: Profile) -> dict[int, list[NDArray[np.float64]]]:
@@ -53,10 +54,10 @@ def trace_organ(organ: OrganMask, profile: Profile) -> dict[int, list[NDArray[np
         (points, 2), fractional row and column on the CT; not closed by a repeated point, holes joined by keyholes.
     """
     first_slice, *corner = organ.start
-    occupied = np.flatnonzero(organ.mask.any(axis=(1, 2)))
-    traced: dict[int, list[NDArray[np.float64]]] = {first_slice + int(index): [] for index in occupied}
-    for place, ring in _trace_planes(organ, occupied, profile):
-        traced[first_slice + int(occupied[place])].append(ring + corner)
+    planes = _trace_planes(organ, np.flatnonzero(organ.mask.any(axis=(1, 2))), profile)
+    if _rule(organ, profile).spread_px2 is not None:
+        planes |= _trace_planes(organ, _wrong_planes(planes, organ.mask), _as_traced(profile))
+    traced = {first_slice + plane: [ring + corner for ring in rings] for plane, rings in planes.items()}
     too_long = [index for index, rings in traced.items() if max(map(len, rings), default=0) > MOST_POINTS]
     for index in too_long:
         halves = [trace_organ(half, profile) for half in _halves(organ, index - first_slice)]
@@ -64,29 +65,58 @@ def trace_organ(organ: OrganMask, profile: Profile) -> dict[int, list[NDArray[np
     return traced
 
 
-def _trace_planes(
-    organ: OrganMask, planes: NDArray[np.intp], profile: Profile
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the rings on some slices of the organ's box, each with the place of its slice among them.
+def _rule(organ: OrganMask, profile: Profile) -> FieldRule:
+    """Return how the organ's field becomes a line."""
+    return profile.of_mask if organ.probability is None or profile.of_probability is None else profile.of_probability
 
-    The slices are traced as one tall image, one below the other: a call for an organ instead of one for each slice.
+
+def _wrong_planes(planes: Mapping[int, Sequence[NDArray[np.float64]]], mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the planes whose rings do not give the mask back: what was moved may have crossed a pixel's centre."""
+    at = [plane for plane, rings in planes.items() for _ in rings]
+    filled = fill_planes([ring for rings in planes.values() for ring in rings], at, mask.shape)
+    return np.flatnonzero((filled != mask).any(axis=(1, 2)))
+
+
+def _trace_planes(organ: OrganMask, planes: NDArray[np.intp], profile: Profile) -> dict[int, list[NDArray[np.float64]]]:
+    """Return the rings on some planes of the organ's box, in the box's rows and columns.
+
+    The planes are traced as one tall image, one below the other: a call for an organ instead of one for each plane.
     """
+    traced: dict[int, list[NDArray[np.float64]]] = {int(plane): [] for plane in planes}
+    if not traced:
+        return traced
     mask = _padded(organ.mask[planes])
     probability = None if organ.probability is None else _padded(organ.probability[planes])
-    field, tolerance_px = field_of(mask, probability, profile)
     height = organ.mask.shape[1] + 2 * PAD
-    thin = (_thin(mask) if profile.keeps_thin else np.zeros_like(mask, dtype=np.bool_)).reshape(len(planes), height, -1)
+    rings: list[NDArray[np.float64]] = []
+    places: list[tuple[int, int]] = []  # of each component, and how many rings it has
+    for parts in _polygons(field_of(mask, probability, profile), profile):
+        place = int(parts[0][0, 0] // height)
+        places.append((place, len(parts)))
+        rings += [part - (place * height, 0) for part in parts]
+    rule = _rule(organ, profile)
+    if rule.spread_px2 is not None:
+        rings = fair(rings, rule.tolerance_px, rule.spread_px2 / 2)
+    elif rule.tolerance_px > 0:
+        thin = _thin(mask) if profile.keeps_thin else np.zeros_like(mask, dtype=np.bool_)
+        kept = thin.reshape(len(planes), height, -1)
+        on = [place for place, count in places for _ in range(count)]
+        rings = [_simplified(ring, rule.tolerance_px, kept[place]) for place, ring in zip(on, rings, strict=True)]
+    remaining = iter(rings)
+    for place, count in places:
+        outer, *holes = itertools.islice(remaining, count)
+        traced[int(planes[place])].append(keyhole(outer, holes) - PAD)
+    return traced
+
+
+def _polygons(field: NDArray[np.float64], profile: Profile) -> Iterator[list[NDArray[np.float64]]]:
+    """Yield the lines of each component, the outer one first, then its holes; no point is repeated at the end."""
     steps = 2 if profile.is_doubled else 1  # from pixel to pixel
-    lines = contour_generator(
-        z=doubled(field) if profile.is_doubled else field, name="serial", fill_type=FillType.OuterOffset
-    )
+    z = doubled(field) if profile.is_doubled else field
+    lines = contour_generator(z=z, name="serial", fill_type=FillType.OuterOffset)
     for points, offsets in zip(*lines.filled(profile.level, ABOVE_ALL), strict=True):
-        place = int(points[0, 1] // (steps * height))
-        rows_columns = points[:, ::-1] / steps - (place * height, 0)
-        # contourpy closes its rings; the outer comes first, its holes follow.
-        parts = (rows_columns[begin : end - 1] for begin, end in itertools.pairwise(offsets))
-        outer, *holes = (_simplified(part, tolerance_px, thin[place]) for part in parts)
-        yield place, keyhole(outer, holes) - PAD
+        row_column = points[:, ::-1] / steps
+        yield [row_column[begin : end - 1] for begin, end in itertools.pairwise(offsets)]
 
 
 def _padded(planes: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -119,20 +149,13 @@ def _thin(mask: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _simplified(ring: NDArray[np.float64], tolerance_px: float, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the ring without the points that its shape can spare (Douglas and Peucker 1973), or as it is if tiny.
+    """Return the ring without the points that its shape can spare.
 
     Args:
         ring: float64, (points, 2), row and column.
         tolerance_px: how far the line may move.
         kept: the pixels whose points are not spared, (rows, columns).
     """
-    if tolerance_px <= 0:
-        return ring
-    short = ring.astype(np.float32)
-    fewer = cv2.approxPolyDP(short[:, None, :], tolerance_px, closed=True)[:, 0, :]
-    rows, columns = np.rint(ring).astype(np.intp).T
-    is_kept = kept[rows, columns]
-    if is_kept.any():
-        is_corner = np.isin(short.view(np.complex64)[:, 0], fewer.view(np.complex64)[:, 0])
-        return np.asarray(ring[is_kept | is_corner])
-    return fewer.astype(np.float64) if len(fewer) >= 3 else ring
+    is_kept = kept[tuple(np.rint(ring).astype(np.intp).T)]
+    is_kept[corners_of(ring, tolerance_px)] = True
+    return np.asarray(ring[is_kept])

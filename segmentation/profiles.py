@@ -11,6 +11,8 @@ from segmentation.errors import StructureSetError
 from segmentation.structures import PLAIN, Appearance
 
 BLUR_PX = 0.7  # sigma; turns the staircase of a bare mask into a slope that the level line crosses in between
+INTERPOLATION = 0.5**2 / 6  # px^2, the variance of straight lines between values half a pixel apart
+PIXEL = 1 / 12  # px^2, the variance of a mean over a pixel
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,13 @@ class FieldRule:
         clamp: the least distance of the field from 0.5 at any pixel centre. It keeps the line clamp / (clamp + 0.5) /
             sqrt(2) pixels away from every centre.
         tolerance_px: how far simplification may move the line, less than that distance.
+        spread_px2: the variance of what a value of the field is a mean over, along one axis; the line is smoothed, and
+            what it lost by that is given back (`fairing`). None: it is left as it was traced.
     """
 
     clamp: float
     tolerance_px: float
+    spread_px2: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,9 @@ class Profile:
 CLINICAL = Profile(
     name="clinical",
     level=0.5,
-    of_probability=FieldRule(clamp=0.04, tolerance_px=0.05),
-    of_mask=FieldRule(clamp=0.1, tolerance_px=0.05),
+    # What a network says of a pixel is taken for its share of the organ, a mean over the pixel.
+    of_probability=FieldRule(clamp=0.04, tolerance_px=0.05, spread_px2=PIXEL + INTERPOLATION),
+    of_mask=FieldRule(clamp=0.1, tolerance_px=0.05, spread_px2=BLUR_PX**2 + INTERPOLATION),
     blur_px=BLUR_PX,
     is_doubled=True,
     systems=("raystation", "monaco", "pinnacle", "mim"),

@@ -43,8 +43,8 @@ def fill_planes(
         return inside
     lengths = np.array([len(ring) for ring in rings])
     start = np.concatenate(rings)
-    edge, row = _rows_crossed(start[:, 0], start[_following(lengths), 0], shape[1])
-    end = start[_following(lengths)[edge]]
+    edge, row = _rows_crossed(start[:, 0], start[following(lengths), 0], shape[1])
+    end = start[following(lengths)[edge]]
     start = start[edge]
     along = (row - start[:, 0]) / (end[:, 0] - start[:, 0])
     column = np.ceil(start[:, 1] + along * (end[:, 1] - start[:, 1])).clip(min=0)
@@ -57,7 +57,7 @@ def fill_planes(
     return np.asarray(np.logical_xor.accumulate(inside, axis=2))
 
 
-def _following(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+def following(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return for each point of the joined rings the index of the next one on its own ring."""
     following = np.arange(1, int(lengths.sum()) + 1)
     ends = np.cumsum(lengths)

@@ -183,7 +183,7 @@ def along_rings(rings: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float6
             if (b, a) not in edges:
                 start, end = np.array(a), np.array(b)
                 length = float(np.hypot(*(end - start)))
-                count = max(1, math.ceil(length / 0.05))
+                count = max(1, math.ceil(length / TRUTH_STEP_PX))
                 points.append(start + (np.arange(count)[:, None] + 0.5) / count * (end - start))
                 weights.append(np.full(count, length / count))
     return np.concatenate(points), np.concatenate(weights)

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
 from adaptation.case_record import CaseRecord, Edit
-from adaptation.errors import AdaptationError
 from adaptation.limits import WatchLimits
+from adaptation.months import end_of, month_of
 from adaptation.watch import (
     ALL_SCANNERS,
     Approved,
@@ -65,7 +65,7 @@ class MonthReport:
         scanners: of each scanner, where there are several.
         before: the organs of the months before and of this one.
         charts: of each organ up to the end of the month.
-        concerns: at the end of the month.
+        concerns: of the looks of each week of the month; of the same about the same the last one.
     """
 
     month: str
@@ -76,29 +76,6 @@ class MonthReport:
     before: tuple[Row, ...]
     charts: tuple[Chart, ...]
     concerns: tuple[Concern, ...]
-
-
-def month_of(at: datetime) -> str:
-    """Return the month of a time."""
-    return f"{at:%Y-%m}"
-
-
-def month_before(now: datetime) -> str:
-    """Return the last month that is over."""
-    return month_of(now.replace(day=1) - timedelta(days=1))
-
-
-def end_of(month: str) -> datetime:
-    """Return the first moment, in UTC, after a month.
-
-    Raises:
-        AdaptationError: what is given is no month.
-    """
-    try:
-        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise AdaptationError(f"{month} is no month, as 2026-03 is") from error
-    return (first + timedelta(days=31)).replace(day=1)
 
 
 def report_of_month(records: Sequence[CaseRecord], month: str, limits: WatchLimits) -> MonthReport:
@@ -128,8 +105,20 @@ def report_of_month(records: Sequence[CaseRecord], month: str, limits: WatchLimi
         _rows(own, [month], names, scanners) if len(scanners) > 1 else (),
         _rows(organs, months, names, [ALL_SCANNERS]),
         charts_of(until, end, limits),
-        concerns_of(until, end, limits),
+        _concerns(until, end, limits),
     )
+
+
+def _concerns(records: Sequence[CaseRecord], end: datetime, limits: WatchLimits) -> tuple[Concern, ...]:
+    """Return what worried on the Mondays of a month and at its end."""
+    days = [end - timedelta(days=back) for back in range(31, 0, -1)]
+    looks = [*(day for day in days if day.weekday() == 0 and month_of(day) == month_of(days[-1])), end]
+    found = {
+        (concern.kind, concern.about): concern
+        for look in looks
+        for concern in concerns_of([record for record in records if record.filed < look], look, limits)
+    }
+    return tuple(found.values())
 
 
 def _rows(

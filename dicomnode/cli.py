@@ -18,6 +18,7 @@ from rich.table import Table
 
 from adaptation.errors import AdaptationError
 from dicomnode import __version__
+from dicomnode.cli_adapt import adapt_app
 from dicomnode.cli_models import MODEL_COMMANDS
 from dicomnode.cli_operator import OPERATOR_APPS
 from dicomnode.cli_structures import NamesFile, site_names, structures_app
@@ -45,7 +46,7 @@ app = typer.Typer(
     add_completion=False,
 )
 rules_app = typer.Typer(help="What an instance is for.", no_args_is_help=True)
-for name, sub in {**OPERATOR_APPS, "rules": rules_app, "structures": structures_app}.items():
+for name, sub in {**OPERATOR_APPS, "adapt": adapt_app, "rules": rules_app, "structures": structures_app}.items():
     app.add_typer(sub, name=name)
 for name, command in MODEL_COMMANDS.items():
     app.command(name)(command)

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydicom.datadict import tag_for_keyword
 
+from adaptation.limits import WatchLimits
 from dicomnode.errors import ConfigurationError
 from dicomnode.peers import Peer, ae_title_fault
 from dicomnode.routing import DEFAULT_RULES, Rule
@@ -179,6 +180,14 @@ class Checking(_Section):
     daily_at: time = time(6, 30)
 
 
+class Watching(_Section):
+    """When the watch on approved contours looks, and what it complains of."""
+
+    daily_at: time = time(7, 0)
+    monthly_report: bool = True
+    limits: WatchLimits = WatchLimits()
+
+
 class LogSettings(_Section):
     """How the log looks."""
 
@@ -202,6 +211,7 @@ class Configuration(_Section):
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     checking: Checking = Checking()
+    watching: Watching = Watching()
     logging: LogSettings = LogSettings()
 
     @classmethod

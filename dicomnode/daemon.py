@@ -24,6 +24,7 @@ from dicomnode.audit.message import Event, Kind, Party, Role
 from dicomnode.audit.syslog import Forwarder
 from dicomnode.commitment_scp import CommitmentScp
 from dicomnode.config import Configuration
+from dicomnode.contour_watch import ContourWatch, draw_in_child
 from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
@@ -160,6 +161,7 @@ class Daemon:
             Appointment(
                 "purge", configuration.retention.daily_at, partial(purge_by_rules, self._books, self._audit.tell)
             ),
+            Appointment("contours", configuration.watching.daily_at, self._look_at_contours),
         )
 
     def _build_jobs(self) -> Jobs:
@@ -253,6 +255,10 @@ class Daemon:
 
     def _test_constancy(self) -> None:
         constancy_test(self._configuration, self._contourer, self._books.ledger)
+
+    def _look_at_contours(self) -> None:
+        watch = ContourWatch(self._configuration, self._books.ledger.raise_alarm, self._bell.announce, draw_in_child)
+        watch.step(datetime.now(UTC))
 
     def run(self) -> None:
         """Take turns until told to stop, then drain."""

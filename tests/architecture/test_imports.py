@@ -147,6 +147,4 @@ def test_the_daemon_loads_no_network(module: str) -> None:
 
     loaded = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    names = set(loaded.stdout.split())
-    assert {name.split(".")[0] for name in names} & NOT_IN_THE_DAEMON == set()
-    assert {name for name in names if name.startswith("adaptation.")} <= {"adaptation.errors"}
+    assert {name.split(".")[0] for name in loaded.stdout.split()} & NOT_IN_THE_DAEMON == set()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from adaptation.case_record import CaseRecord, Edit, Origin, Ruling, Status, Structure
+from adaptation.case_record import CaseRecord, Edit, Origin, Ruling, Status, Structure, encode_record
 from adaptation.partition import Part
 
 START = datetime(2025, 1, 6, 10, tzinfo=UTC)  # a Monday
@@ -48,3 +48,11 @@ def approvals(
 def steady(count, mean=0.9, sd=0.03, seed=1):
     """Return surface DSCs of a process that does not change."""
     return np.clip(np.random.default_rng(seed).normal(mean, sd, count), 0, 1)
+
+
+def keep(records, folder):
+    """Write the records of cases as a case store has them, without their arrays."""
+    for record in records:
+        place = folder / record.patient / str(record.revision)
+        place.mkdir(parents=True)
+        (place / "case.json").write_bytes(encode_record(record))

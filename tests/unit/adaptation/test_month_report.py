@@ -7,7 +7,8 @@ import pytest
 from adaptation.errors import AdaptationError
 from adaptation.limits import WatchLimits
 from adaptation.month_page import month_page
-from adaptation.month_report import encoded_month, end_of, month_before, report_of_month
+from adaptation.month_report import encoded_month, report_of_month
+from adaptation.months import end_of, month_before
 from tests.support.approvals import START, approvals, steady
 
 LIMITS = WatchLimits()
@@ -49,6 +50,14 @@ def test_a_worry_stands_above_everything_else():
     assert (
         json.loads(json.dumps(encoded_month(report), allow_nan=False))["concerns"][0]["text"] == report.concerns[0].text
     )
+
+
+def test_a_worry_of_one_week_is_in_the_report_of_its_month():
+    """Physicians changed much in the first week of March and as ever in the others."""
+    records = approvals([*steady(40), *steady(5, mean=0.8), *steady(60, seed=3)])
+
+    assert [one.kind for one in report_of_month(records, "2025-03", LIMITS).concerns] == ["drift"]
+    assert report_of_month(records, "2025-04", LIMITS).concerns == ()
 
 
 def test_page_names_no_patient_and_needs_no_other_file():

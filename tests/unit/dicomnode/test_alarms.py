@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from dicomnode.alarms import AlarmBell
+from dicomnode.alarms import AlarmBell, News
 from dicomnode.config import Alarms
 from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.records import AlarmRecord
@@ -114,6 +115,28 @@ def test_an_alarm_is_mailed(mail_server: tuple[int, list[str]]) -> None:
 
     assert "Subject: dicomnode: held" in messages[0]
     assert "series 0123456789ab is held" in messages[0]
+
+
+def test_a_report_is_mailed_as_a_page(mail_server: tuple[int, list[str]], tmp_path: Path) -> None:
+    """News that are no alarm have their page with them; a webhook that is away keeps no e-mail back."""
+    port, messages = mail_server
+    page = tmp_path / "2026-03.html"
+    page.write_text("<!doctype html><p>contours</p>")
+    settings = Alarms(
+        webhook_url="http://127.0.0.1:1/gone",
+        email_host="127.0.0.1",
+        email_port=port,
+        email_from="node@hospital",
+        email_to=("physics@hospital",),
+        timeout_s=1,
+    )
+    bell = AlarmBell(settings)
+
+    bell.announce(News("report", "the report of 2026-03 is written", "2026-03", NOON, page))
+    bell.close(timeout_s=10)
+
+    assert "Subject: dicomnode: report" in messages[0]
+    assert 'filename="2026-03.html"' in messages[0]
 
 
 def test_a_webhook_that_is_away_stops_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from html import escape
 
 from adaptation.case_record import Origin, Structure
@@ -134,6 +135,8 @@ def _evaluation(dossier: Dossier) -> str:
     """Return every demand with what was found, and the pictures."""
     evidence, verdict = dossier.evidence, dossier.verdict
     pairs = side_by_side(evidence.gate)
+    since = dossier.change.at - timedelta(days=dossier.limits.looks.year_days)
+    looks = [look for look in dossier.looks if look.at > since]
     spends = f"may spend an alpha of {verdict.alpha:.4f} of the year's {dossier.limits.looks.year_alpha:g}"
     parts = [
         f"<p>Both models on the same gate cases, against the same approved contours. This look {spends}.</p>",
@@ -142,7 +145,7 @@ def _evaluation(dossier: Dossier) -> str:
         if verdict.single
         else "",
         *([image(draw_gains(pairs, verdict, dossier.limits.gate)), image(draw_patients(pairs))] if pairs else []),
-        *([image(draw_looks(dossier.looks, dossier.limits.looks.year_alpha))] if dossier.looks else []),
+        *([image(draw_looks(looks, dossier.limits.looks.year_alpha))] if looks else []),
         folded("Every metric of every organ", f"<p>{HOW_TO_COMPARE}</p>{differences(dossier.report)}") if pairs else "",
         folded("Every number that was demanded", _limits(dossier)),
     ]

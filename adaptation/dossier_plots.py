@@ -64,9 +64,9 @@ def draw_patients(pairs: Sequence[ScorePair]) -> bytes:
     left.plot(*means, "o", color=GOES, alpha=0.7)
     left.set(xlabel="model in service", ylabel="candidate", title="mean DSC of each gate case", aspect="equal")
     gains = sorted(gain_of_patients(pairs, dsc))
-    right.bar(range(len(gains)), gains, color=[GOES if gain > 0 else REFUSED for gain in gains])
+    right.bar(range(1, len(gains) + 1), gains, color=[GOES if gain > 0 else REFUSED for gain in gains])
     right.axhline(0, color="grey", lw=0.8)
-    right.set(xlabel="gate cases, by gain", ylabel="gain in mean DSC", title="gain of each gate case")
+    right.set(xticks=[], xlabel="gate cases, by gain", ylabel="gain in mean DSC", title="gain of each gate case")
     return png_of(figure)
 
 

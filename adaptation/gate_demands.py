@@ -112,7 +112,7 @@ def guard(pairs: Sequence[ScorePair], organ: str, limits: GateLimits) -> list[Fi
         Finding(
             "G2",
             _passed(low > -allowed),
-            f"{organ}: mean DSC {mean:+.4f}, surely above {low:+.4f}; {-allowed:g} is the bound",
+            f"{organ}: mean DSC {mean:+.4f}, above {low:+.4f} with 95 % confidence; {-allowed:g} is the bound",
             organ,
             {"mean_gain": mean, "lower_bound": low, "cases": len(own)},
         ),

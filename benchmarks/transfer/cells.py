@@ -1,0 +1,80 @@
+"""The cells of the experiment by their value: which model, from how many cases, re-trained from where (pure)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+World = Literal["real", "phantom"]
+Network = Literal["plus", "paper", "unet"]
+Model = Literal["S", "T", "ST"]
+
+NOTHING = "nothing"  # is frozen
+PAPER = "conv4"  # the paper freezes up to here
+PLACES = {
+    "spp": "none",
+    "conv5": "SPP",
+    "conv5-b2": "+ Conv5-b3",
+    "conv5-b1": "+ Conv5-b2",
+    PAPER: "+ Conv5-b1 (the paper)",
+    "conv3": "+ Conv4",
+    NOTHING: "all",
+}
+"""Up to where the source model is frozen, and what is then re-trained."""
+COUNTS = (5, 10, 20, 40)
+SHORT = 10  # target cases: where the transfer has most to give
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its judgement.
+
+    Args:
+        world: real patients, or phantoms.
+        model: of the source centre, of the target centre from nothing, or transferred.
+        cases: of the target centre that are learnt from; 0 for the source model.
+        frozen: up to where the transferred model is; see `PLACES`.
+        network: ResNet-SPP with the head `plus` or `paper`, or the peer.
+        curve: whether it is looked at on the way.
+    """
+
+    world: World
+    model: Model
+    cases: int = 0
+    frozen: str = NOTHING
+    network: Network = "plus"
+    curve: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.world}-{self.network}-{self.model}-{self.cases:02d}-{self.frozen}"
+
+    @property
+    def source(self) -> "Cell | None":
+        """The cell that it begins with."""
+        return Cell(self.world, "S", network=self.network) if self.model == "ST" else None
+
+
+REAL = (
+    Cell("real", "S"),
+    Cell("real", "T", 40, curve=True),
+    Cell("real", "T", SHORT, curve=True),
+    Cell("real", "ST", 40, PAPER, curve=True),
+    Cell("real", "ST", SHORT, PAPER, curve=True),
+    *(Cell("real", "ST", 40, frozen) for frozen in PLACES if frozen not in {"spp", PAPER}),
+    Cell("real", "ST", 5, PAPER),
+    Cell("real", "ST", 20, PAPER),
+    Cell("real", "S", network="unet"),
+    Cell("real", "ST", 40, network="unet"),
+    Cell("real", "ST", SHORT, network="unet"),
+)
+PHANTOM = (Cell("phantom", "S"), Cell("phantom", "ST", SHORT, PAPER), Cell("phantom", "T", SHORT))
+LATER = (
+    Cell("real", "T", 40, network="unet"),
+    Cell("real", "T", 20),
+    Cell("real", "T", 5),
+    Cell("real", "S", network="paper"),
+    Cell("real", "ST", 40, PAPER, network="paper"),
+    Cell("real", "T", SHORT, network="unet"),
+    *(Cell("real", "ST", SHORT, frozen) for frozen in PLACES if frozen not in {"spp", PAPER}),
+)
+CELLS = REAL + PHANTOM + LATER

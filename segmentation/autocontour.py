@@ -9,16 +9,17 @@ from typing import Literal
 from segmentation.contouring import Contouring
 from segmentation.ct import CtSeries, read_ct_series
 from segmentation.durable import write_whole
-from segmentation.errors import SeriesError, StructureSetError
-from segmentation.lint import breaches
+from segmentation.errors import SeriesError
 from segmentation.organ_mask import OrganMask
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
 from segmentation.profiles import CLINICAL, Profile
 from segmentation.rtstruct import build_structure_set, encode_structure_set
-from segmentation.rtstruct_check import verify_structure_set
+from segmentation.rtstruct_check import prove
 from segmentation.seg import encode_segmentation
 from segmentation.structure_set_identity import StructureSetIdentity
+
+__all__ = ["Output", "Written", "contour_files", "prove", "structure_set_of", "write_outputs"]
 
 Progress = Callable[[float], None]
 
@@ -107,7 +108,7 @@ def write_outputs(paths: Sequence[Path], contouring: Contouring, outputs: Sequen
             continue
         content = structure_set_of(contouring.organs, ct, output.identity, output.profile)
         written = time.monotonic()
-        prove(content, contouring.organs, ct, output.profile)
+        prove(content, contouring.organs, ct.headers, ct.volume.grid, output.profile)
         contents.append(content)
         seconds["structure set"] = seconds.get("structure set", 0.0) + written - begun
         seconds["verify"] = seconds.get("verify", 0.0) + time.monotonic() - written
@@ -123,15 +124,3 @@ def structure_set_of(
 ) -> bytes:
     """Return the file of the organs' structure set."""
     return encode_structure_set(build_structure_set(organs, ct.headers, ct.volume.grid, identity, profile=profile))
-
-
-def prove(content: bytes, organs: Mapping[str, OrganMask], ct: CtSeries, profile: Profile) -> None:
-    """Refuse a structure set of ours that does not give the masks back, or breaks a rule or one of its readers'.
-
-    Raises:
-        StructureSetError: with each fault.
-    """
-    called = {profile.appearances[name].roi_name: organ for name, organ in organs.items()}
-    verify_structure_set(content, called, ct.headers, ct.volume.grid)
-    if faults := breaches(content, ct.headers, profile.systems):
-        raise StructureSetError("; ".join(f"{fault.rule} at {fault.path}: {fault.text}" for fault in faults))

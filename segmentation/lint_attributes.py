@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pydicom.tag import Tag
-
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import Subject, places, raw_bytes, text_of
+from segmentation.lint_subject import Subject
+from segmentation.lint_values import places, raw_bytes, text_of
 
 LONGEST_DS = 16  # bytes, PS3.5 6.2
 LONGEST_EXPLICIT = 65534  # bytes of a value with a 16-bit length, PS3.5 7.1.2
@@ -53,7 +52,7 @@ def _even(subject: Subject) -> Iterator[Fault]:
 
 def _contour_data_length(subject: Subject) -> Iterator[Fault]:
     for contour in subject.every_contour:
-        length = len(raw_bytes(contour.item, Tag("ContourData")) or b"")
+        length = len(raw_bytes(contour.item, "ContourData") or b"")
         if length >= LONGEST_EXPLICIT:
             said = f"It is {length} bytes long: an explicit VR cannot say that of a DS, and toolkits make it UN."
             yield f"{contour.path}.ContourData", said

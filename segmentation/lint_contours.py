@@ -2,23 +2,14 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
+from segmentation.lint_closed import FILLED
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import FILLED, Contour, Subject, text_of
+from segmentation.lint_subject import Subject
+from segmentation.lint_values import text_of
 
 KINDS = FILLED | {"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"}
 SMALLEST_AREA_MM2 = 1e-6  # of coordinates in thousandths of a millimetre
 FLAT_MM = 0.1  # how far a point may lie off the plane of its contour; coarser than any DS is rounded
-
-
-def _with_points(subject: Subject) -> Iterator[tuple[Contour, NDArray[np.float64]]]:
-    """Yield the closed contours that have three points at least."""
-    for contour in subject.every_contour:
-        points = contour.filled_points
-        if points is not None:
-            yield contour, points
 
 
 def _kind(subject: Subject) -> Iterator[Fault]:
@@ -73,25 +64,20 @@ def _point_of_many(subject: Subject) -> Iterator[Fault]:
 
 
 def _repeats_first(subject: Subject) -> Iterator[Fault]:
-    for contour, points in _with_points(subject):
-        if np.array_equal(points[0], points[-1]):
-            said = "The first point is repeated at the end: a closed contour is closed without that."
-            yield f"{contour.path}.ContourData", said
+    for contour in subject.closed.where(subject.closed.repeats_first) if subject.closed else ():
+        said = "The first point is repeated at the end: a closed contour is closed without that."
+        yield f"{contour.path}.ContourData", said
 
 
 def _area(subject: Subject) -> Iterator[Fault]:
-    for contour, points in _with_points(subject):
-        spokes = points[1:] - points[0]
-        area = float(np.linalg.norm(np.cross(spokes[:-1], spokes[1:]).sum(axis=0))) / 2
-        if not area > SMALLEST_AREA_MM2:
-            yield f"{contour.path}.ContourData", "The contour encloses no area."
+    for contour in subject.closed.where(~(subject.closed.areas_mm2 > SMALLEST_AREA_MM2)) if subject.closed else ():
+        yield f"{contour.path}.ContourData", "The contour encloses no area."
 
 
 def _flat(subject: Subject) -> Iterator[Fault]:
-    for contour, points in _with_points(subject):
-        spokes = points - points.mean(axis=0)
-        across = np.linalg.svd(spokes, full_matrices=False)[2][-1]
-        off_mm = float(np.abs(spokes @ across).max())
+    if subject.closed is None:
+        return
+    for contour, off_mm in zip(subject.closed.contours, subject.closed.off_flat_mm, strict=True):
         if off_mm > FLAT_MM:
             yield f"{contour.path}.ContourData", f"A point lies {off_mm:.2f} mm off the plane of its contour."
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import Contour, Ct, Subject, encodings_of, items_of, places, text_of
+from segmentation.lint_subject import Subject
+from segmentation.lint_values import encodings_of, items_of, places, text_of
 
 OUTSIDE_PX = 1.0  # beyond the outermost pixels' edges
 AXIAL = 1e-6  # of a direction cosine
@@ -88,31 +88,26 @@ def _unlisted_slices(subject: Subject) -> Iterator[Fault]:
         yield ".".join(f"{name}[0]" for name in IMAGES[:3]) + ".ContourImageSequence", said
 
 
-def _contours(subject: Subject) -> Iterator[tuple[Ct, Contour, NDArray[np.float64]]]:
-    """Yield the closed contours with the CT, none where there is no CT."""
-    if subject.ct is not None:
-        for contour in subject.every_contour:
-            if contour.filled_points is not None:
-                yield subject.ct, contour, contour.filled_points
-
-
 def _off_plane(subject: Subject) -> Iterator[Fault]:
-    for ct, contour, points in _contours(subject):
-        off_mm = ct.nearest(points)[1]
-        if not off_mm <= ct.off_plane_mm:
-            said = f"A point lies {off_mm:.2f} mm off the nearest slice; {ct.off_plane_mm:.2f} mm are tolerated."
+    if subject.placed is None:
+        return
+    tolerated_mm = subject.placed.ct.off_plane_mm
+    for contour, off_mm in zip(subject.placed.closed.contours, subject.placed.off_mm, strict=True):
+        if not off_mm <= tolerated_mm:
+            said = f"A point lies {off_mm:.2f} mm off the nearest slice; {tolerated_mm:.2f} mm are tolerated."
             yield f"{contour.path}.ContourData", said
 
 
 def _outside(subject: Subject) -> Iterator[Fault]:
-    for ct, contour, points in _contours(subject):
-        from_origin = points - ct.origins[ct.nearest(points)[0]]
-        row_column = np.stack([from_origin @ ct.column, from_origin @ ct.row], axis=1) / ct.spacing_mm
-        beyond = np.array(ct.shape) - 0.5 + OUTSIDE_PX
-        outside = np.any((row_column < -0.5 - OUTSIDE_PX) | (row_column > beyond), axis=1)
-        if outside.any():
-            said = f"{outside.sum()} of its {len(points)} points lie outside the image."
-            yield f"{contour.path}.ContourData", said
+    if subject.placed is None:
+        return
+    closed, row_column = subject.placed.closed, subject.placed.row_column
+    beyond = np.array(subject.placed.ct.shape) - 0.5 + OUTSIDE_PX
+    outside = np.any((row_column < -0.5 - OUTSIDE_PX) | (row_column > beyond), axis=1)
+    counts = np.add.reduceat(outside.astype(np.intp), closed.starts)
+    for contour, count, points in zip(closed.contours, counts, closed.lengths, strict=True):
+        if count:
+            yield f"{contour.path}.ContourData", f"{count} of its {points} points lie outside the image."
 
 
 def _image_unknown(subject: Subject) -> Iterator[Fault]:
@@ -138,26 +133,29 @@ def _image_class(subject: Subject) -> Iterator[Fault]:
 
 
 def _image_plane(subject: Subject) -> Iterator[Fault]:
-    for ct, contour, points in _contours(subject):
-        nearest = ct.nearest(points)[0]
+    if subject.placed is None:
+        return
+    for contour, nearest in zip(subject.placed.closed.contours, subject.placed.slices, strict=True):
         for index, uid in enumerate(contour.image_uids):
-            if ct.index_of_uid.get(uid, nearest) != nearest:
+            if subject.placed.ct.index_of_uid.get(uid, nearest) != nearest:
                 path = f"{contour.path}.ContourImageSequence[{index}].ReferencedSOPInstanceUID"
                 yield path, "It is another slice than the one on whose plane the contour lies."
 
 
 def _no_image(subject: Subject) -> Iterator[Fault]:
-    for contour in subject.every_contour:
-        if contour.filled_points is not None and not contour.image_uids:
+    for contour in subject.closed.contours if subject.closed else ():
+        if not contour.image_uids:
             yield f"{contour.path}.ContourImageSequence", "The contour does not say on which image it was drawn."
 
 
 def _z_text(subject: Subject) -> Iterator[Fault]:
-    for ct, contour, points in _contours(subject):
-        index, off_mm = ct.nearest(points)
-        wanted = text_of(ct.headers[index], "ImagePositionPatient").split("\\")[2].strip()
-        different = {text.strip() for text in contour.texts[2::3]} - {wanted}
-        is_axial = max(abs(ct.row[2]), abs(ct.column[2])) < AXIAL
+    if subject.placed is None:
+        return
+    ct, placed = subject.placed.ct, subject.placed
+    is_axial = max(abs(ct.row[2]), abs(ct.column[2])) < AXIAL
+    for contour, index, off_mm in zip(placed.closed.contours, placed.slices, placed.off_mm, strict=True):
+        wanted = ct.z_texts[index]
+        different = {text.strip() for text in set(contour.texts[2::3])} - {wanted}
         if different and is_axial and off_mm <= ct.off_plane_mm:
             said = f"z is written as {min(different)}, and in the slice's Image Position as {wanted}."
             yield f"{contour.path}.ContourData", said

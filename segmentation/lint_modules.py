@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import Subject, places, text_of
+from segmentation.lint_subject import Subject
+from segmentation.lint_values import has, places, text_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _type_1(subject: Subject) -> Iterator[Fault]:
     for module in MODULES:
         for path, item in places(subject.ds, module.sequences):
             for keyword in module.type_1:
-                if keyword not in item:
+                if not has(item, keyword):
                     yield f"{path}{keyword}", f"It is missing, and PS3.3 {module.section} asks for a value (type 1)."
                 elif not (item[keyword].value if keyword.endswith("Sequence") else text_of(item, keyword)):
                     yield f"{path}{keyword}", f"It is empty, and PS3.3 {module.section} asks for a value (type 1)."
@@ -72,7 +73,7 @@ def _type_2(subject: Subject) -> Iterator[Fault]:
     for module in MODULES:
         for path, item in places(subject.ds, module.sequences):
             for keyword in module.type_2:
-                if keyword not in item:
+                if not has(item, keyword):
                     said = f"It is missing, and PS3.3 {module.section} asks for it, be it empty (type 2)."
                     yield f"{path}{keyword}", said
 

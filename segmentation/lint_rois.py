@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from segmentation.lint_rule import Fault, Rule, Severity
-from segmentation.lint_subject import Subject, items_of, places, text_of
+from segmentation.lint_subject import Subject
+from segmentation.lint_values import items_of, places, text_of
 
 ROIS = ("StructureSetROISequence",)
 DRAWINGS = ("ROIContourSequence",)

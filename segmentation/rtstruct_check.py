@@ -2,25 +2,47 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import numpy as np
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 
 from segmentation.errors import StructureSetError
 from segmentation.geometry import Grid
+from segmentation.lint import breaches, read_subject
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import Profile
 from segmentation.rtstruct_reader import RoiReading, read_structure_set
 
 
-def verify_structure_set(
-    content: bytes, organs: Mapping[str, OrganMask], headers: Sequence[Dataset], grid: Grid
+def prove(
+    content: bytes, organs: Mapping[str, OrganMask], headers: Sequence[Dataset], grid: Grid, profile: Profile
 ) -> None:
-    """Read the bytes back as a stranger would and compare every organ with its mask.
+    """Refuse a structure set of ours that does not give the masks back, or breaks a rule or one of its readers'.
 
     Args:
         content: a DICOM file.
+        organs: the masks by the organs' names.
+        headers: the CT's datasets, one for each slice of the grid in the same order.
+        grid: where the voxels lie.
+        profile: for whom it was written.
+
+    Raises:
+        StructureSetError: with each fault.
+    """
+    subject = read_subject(content, headers)
+    # First, for it looks at values as they are written: the reader leaves numbers and texts of its own in their place.
+    broken = breaches(subject, profile.systems)
+    called = {profile.appearances[name].roi_name: organ for name, organ in organs.items()}
+    verify_structure_set(subject.ds, called, headers, grid)
+    if broken:
+        raise StructureSetError("; ".join(f"{fault.rule} at {fault.path}: {fault.text}" for fault in broken))
+
+
+def verify_structure_set(ds: Dataset, organs: Mapping[str, OrganMask], headers: Sequence[Dataset], grid: Grid) -> None:
+    """Read a structure set as a stranger would and compare every organ with its mask.
+
+    Args:
+        ds: the structure set, as it was read from its file.
         organs: the masks by ROI name.
         headers: the CT's datasets, one for each slice of the grid in the same order.
         grid: where the voxels lie.
@@ -28,10 +50,6 @@ def verify_structure_set(
     Raises:
         StructureSetError: with each organ that differs and by how many voxels, is refused, missing or not asked for.
     """
-    try:
-        ds = dcmread(BytesIO(content))
-    except InvalidDicomError as error:
-        raise StructureSetError("the structure set is no DICOM file") from error
     listed = read_structure_set(ds, headers, grid).rois
     rois = {roi.name: roi for roi in listed}
     repeated = sorted(name for name, count in Counter(roi.name for roi in listed).items() if count > 1)

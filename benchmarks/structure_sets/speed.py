@@ -21,11 +21,10 @@ from benchmarks.structure_sets.analytic import ORIGIN_MM, PARTS, SHAPE, SLICE_MM
 from benchmarks.structure_sets.environments import STEMS, make_all
 from benchmarks.structure_sets.independent import Scan, processor_s, read_all, run, scan_of
 from segmentation.geometry import Grid
-from segmentation.lint import lint_structure_set
 from segmentation.organ_mask import OrganMask
 from segmentation.profiles import CLINICAL, EXACT, Profile
 from segmentation.rtstruct import build_structure_set, encode_structure_set
-from segmentation.rtstruct_check import verify_structure_set
+from segmentation.rtstruct_check import prove
 from segmentation.rtstruct_reader import read_structure_set
 from tests.support.dicom3tools import complaints
 from tests.support.structure_sets import Geometry, identity, write_ct
@@ -88,8 +87,7 @@ class Bench:
             written["content"] = encode_structure_set(ds)
 
         def check() -> None:
-            verify_structure_set(written["content"], self.organs, self.headers, self.grid)
-            lint_structure_set(written["content"], self.headers)
+            prove(written["content"], self.organs, self.headers, self.grid, profile)
 
         timed(self.writing, name, write)
         timed(self.writing, f"{name}: read back, compared, linted", check)

@@ -161,7 +161,7 @@ def write_structure_set_of_masks(
         ct_content = content_digest(sha256_of(path) for path in paths)
         identity = _identity(masks_path, ct_content, writing_settings(how.name, settings))
         content = structure_set_of(organs, ct, identity, how)
-        prove(content, organs, ct, how)
+        prove(content, organs, ct.headers, grid, how)
         try:
             write_whole(out, content)
         except OSError as error:

@@ -124,7 +124,7 @@ def load(folder: Path) -> Scan:
 def written_and_read(scan: Scan, masks: dict[str, OrganMask]) -> dict[str, OrganMask]:
     """Return the masks after write and read; a single voxel that differs is an error."""
     content = encode_structure_set(build_structure_set(masks, scan.headers, scan.grid, identity()))
-    verify_structure_set(content, masks, scan.headers, scan.grid)
+    verify_structure_set(dcmread(BytesIO(content)), masks, scan.headers, scan.grid)
     return read_structure_set(dcmread(BytesIO(content)), scan.headers, scan.grid).by_name
 
 

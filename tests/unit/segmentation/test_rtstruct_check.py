@@ -2,15 +2,19 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from segmentation.errors import StructureSetError
 from segmentation.organ_mask import OrganMask
+from segmentation.profiles import CLINICAL
 from segmentation.rtstruct import build_structure_set, encode_structure_set
-from segmentation.rtstruct_check import verify_structure_set
+from segmentation.rtstruct_check import prove, verify_structure_set
 from tests.support.structure_sets import GEOMETRIES, ct_headers, grid_of, identity, organs_of
 
 HFS = GEOMETRIES["HFS"]
+CONTOUR_DATA = Tag("ContourData")
 
 
 def written(organs: dict[str, OrganMask]) -> bytes:
@@ -18,7 +22,7 @@ def written(organs: dict[str, OrganMask]) -> bytes:
 
 
 def verify(content: bytes, organs: dict[str, OrganMask]) -> None:
-    verify_structure_set(content, organs, ct_headers(HFS), grid_of(HFS))
+    verify_structure_set(dcmread(BytesIO(content)), organs, ct_headers(HFS), grid_of(HFS))
 
 
 def test_a_structure_set_of_its_masks_passes() -> None:
@@ -58,7 +62,25 @@ def test_a_missing_and_a_surplus_organ_are_told() -> None:
 def test_bytes_that_are_no_dicom_file_are_told() -> None:
     """A damaged file is not sent."""
     with pytest.raises(StructureSetError, match="no DICOM file"):
-        verify(b"nothing", organs_of(HFS))
+        prove(b"nothing", organs_of(HFS), ct_headers(HFS), grid_of(HFS), CLINICAL)
+
+
+def test_what_the_reader_takes_and_a_rule_does_not_is_told() -> None:
+    """A number of 17 characters is read by us and refused by Eclipse: the rules see it as it is in the file."""
+    content = written(organs_of(HFS))
+    ds = dcmread(BytesIO(content))
+    contour = ds.ROIContourSequence[0].ContourSequence[0]
+    first, rest = contour.get_item(CONTOUR_DATA).value.split(b"\\", 1)
+    longer = first.rjust(17, b" ") + b"\\" + rest
+    contour[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(longer), longer, 0, True, True)
+    file = BytesIO()
+    dcmwrite(file, ds, implicit_vr=True, little_endian=True)
+
+    prove(content, organs_of(HFS), ct_headers(HFS), grid_of(HFS), CLINICAL)
+    with pytest.raises(
+        StructureSetError, match=r"ds-length at ROIContourSequence\[0\].ContourSequence\[0\].ContourData"
+    ):
+        prove(file.getvalue(), organs_of(HFS), ct_headers(HFS), grid_of(HFS), CLINICAL)
 
 
 def test_a_contour_that_was_moved_is_told() -> None:

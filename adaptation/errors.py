@@ -3,7 +3,7 @@
 AdaptationError
 ├── CaseError        a case that cannot be read or learnt from
 ├── TrainingError    a training that cannot go on; says why
-└── TrainingPaused   a training that was asked to give way; its checkpoint is kept
+└── Paused           work that was asked to give way; what it did is kept
 """
 
 
@@ -19,5 +19,5 @@ class TrainingError(AdaptationError):
     """A training that cannot go on, as one whose loss is no number any more."""
 
 
-class TrainingPaused(AdaptationError):
-    """A training that was asked to give way; it goes on from its checkpoint."""
+class Paused(AdaptationError):
+    """Work that was asked to give way; called again, it goes on from what it kept."""

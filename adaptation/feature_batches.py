@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from adaptation.errors import TrainingError
+from adaptation.limits import UNTOUCHED_SHARE
 from adaptation.losses import Drawn
 from adaptation.origins import bounded
 
@@ -91,7 +92,7 @@ class FeatureSampler:
         *,
         replay: Sequence[Sequence[View]] = (),
         replay_share: float = 0.25,
-        untouched_share: float = 0.25,
+        untouched_share: float = UNTOUCHED_SHARE,
     ) -> None:
         self.cases = cases
         self.replay = replay

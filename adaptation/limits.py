@@ -10,6 +10,10 @@ SMALL_ORGANS = frozenset({"Lens_L", "Lens_R", "OpticNrv_L", "OpticNrv_R", "Pitui
 """Organs of a few voxels across, of which a shift by one voxel costs a large share of the overlap."""
 
 
+UNTOUCHED_WEIGHT = 0.25  # of what was drawn and edited, of a contour that a physician left as the model drew it
+UNTOUCHED_SHARE = 0.25  # of the organs that count in a batch, at most
+
+
 @dataclass(frozen=True)
 class PartLimits:
     """How patients are parted.

@@ -8,9 +8,6 @@ quarter of what a batch has.
 import numpy as np
 from torch import Tensor
 
-UNTOUCHED_WEIGHT = 0.25
-UNTOUCHED_SHARE = 0.25  # of the organs that count in a batch
-
 
 def bounded(was_drawn: Tensor, share: float, rng: np.random.Generator) -> Tensor:
     """Return what counts in a batch, with the surplus of untouched contours masked.

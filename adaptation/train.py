@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from adaptation.errors import TrainingPaused
+from adaptation.errors import Paused
 from adaptation.history import Dice
 from adaptation.lesson import Lesson
 from adaptation.losses import cross_entropy, dice_and_cross_entropy
@@ -30,11 +30,13 @@ class Checkpoint:
         path: the file.
         training: what names the training; a checkpoint of another one is refused.
         must_pause: asked after every step; then the training is kept, whatever the step, and gives way.
+        must_end: likewise; then the step is taken for the last one, as where the time is up.
     """
 
     path: Path
     training: str = ""
     must_pause: Callable[[], bool] = lambda: False
+    must_end: Callable[[], bool] = lambda: False
 
 
 def train(
@@ -64,7 +66,7 @@ def train(
 
     Raises:
         TrainingError: where the loss is no number or jumps, with the step; where a checkpoint does not fit.
-        TrainingPaused: where the checkpoint says that it must give way; called again, it goes on.
+        Paused: where the checkpoint says that it must give way; called again, it goes on.
     """
     lock(network, training)
     state = State.at_first(network, optimiser_of(network, training))
@@ -90,7 +92,7 @@ def train(
         state.optimiser.step()
         pull_back(network, start, state.optimiser.param_groups[0]["lr"] * training.towards_start)
         state.follow(min(training.average, (1 + step) / (10 + step)))
-        is_last = step == training.steps
+        is_last = step == training.steps or (checkpoint is not None and team.told(checkpoint.must_end))
         if tune and (step % training.tune_every == 0 or is_last):
             state.note_tuning(team.told(partial(tune, state.average)))
         is_last = is_last or is_stale(state, training)
@@ -98,8 +100,10 @@ def train(
         if checkpoint and team.leads and (step % training.checkpoint_every == 0 or is_last or pauses):
             state.keep(checkpoint.path, checkpoint.training)
         report(state)
+        if is_last:
+            break
         if pauses:
-            raise TrainingPaused(f"the training gave way after step {step} of {training.steps}")
+            raise Paused(f"the training gave way after step {step} of {training.steps}")
     return state.result
 
 

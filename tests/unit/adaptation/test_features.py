@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adaptation.errors import TrainingError, TrainingPaused
+from adaptation.errors import Paused, TrainingError
 from adaptation.feature_batches import FeatureBatch, FeatureSampler, View
 from adaptation.features import CacheSettings, FeatureMaker, Source, forget_features
 from adaptation.origins import bounded
@@ -229,7 +229,7 @@ def test_training_that_gives_way_comes_to_the_same(maker, tmp_path):
 
     whole = trained(None)
     for _ in range(RECIPE.training.steps - 1):
-        with pytest.raises(TrainingPaused):
+        with pytest.raises(Paused):
             trained(Checkpoint(tmp_path / "kept", must_pause=lambda: True))
     result = trained(Checkpoint(tmp_path / "kept", must_pause=lambda: True))
 

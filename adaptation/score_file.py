@@ -1,0 +1,74 @@
+"""What a model did on one case, as JSON and back (pure)."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from adaptation.comparison import OrganComparison
+from adaptation.errors import AdaptationError
+from adaptation.evaluate import Score
+from adaptation.evidence import Harm
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """What a model did on one case.
+
+    Args:
+        scores: of each organ that was drawn.
+        harms: that no model may do.
+        is_flagged: whether the checks of what is drawn have something to say.
+    """
+
+    scores: tuple[Score, ...]
+    harms: tuple[Harm, ...]
+    is_flagged: bool
+
+
+def encode_outcome(outcome: CaseOutcome) -> bytes:
+    """Return an outcome as the JSON of its file; what is no number is null there."""
+    return json.dumps(_plain(asdict(outcome)), allow_nan=False).encode()
+
+
+def parse_outcome(content: bytes) -> CaseOutcome:
+    """Return the outcome of a file.
+
+    Raises:
+        AdaptationError: where it is none.
+    """
+    try:
+        values = json.loads(content)
+        return CaseOutcome(
+            tuple(Score(one["case"], one["organ"], _comparison(one["comparison"])) for one in values["scores"]),
+            tuple(Harm(**one) for one in values["harms"]),
+            bool(values["is_flagged"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise AdaptationError(f"the scores of a case cannot be read: {type(error).__name__}") from error
+
+
+def _comparison(values: dict[str, Any]) -> OrganComparison:
+    numbers = {name: _number(values[name]) for name in ("dsc", "hd95_mm", "added_path_mm")}
+    first, second = values["volumes_cm3"]
+    return OrganComparison(
+        organ=values["organ"],
+        names=(values["names"][0], values["names"][1]),
+        surface_dsc={float(tolerance): _number(value) for tolerance, value in values["surface_dsc"].items()},
+        volumes_cm3=(_number(first), _number(second)),
+        note=values["note"],
+        **numbers,
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

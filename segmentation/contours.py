@@ -85,9 +85,10 @@ def _trace_planes(organ: OrganMask, planes: NDArray[np.intp], profile: Profile) 
     traced: dict[int, list[NDArray[np.float64]]] = {int(plane): [] for plane in planes}
     if not traced:
         return traced
-    mask = _padded(organ.mask[planes])
-    probability = None if organ.probability is None else _padded(organ.probability[planes])
-    height = organ.mask.shape[1] + 2 * PAD
+    frame = _frame(organ.mask[planes])
+    mask = _framed(organ.mask[planes], frame)
+    probability = None if organ.probability is None else _framed(organ.probability[planes], frame)
+    height = len(mask) // len(planes)
     rings: list[NDArray[np.float64]] = []
     places: list[tuple[int, int]] = []  # of each component, and how many rings it has
     for parts in _polygons(field_of(mask, probability, profile), profile):
@@ -105,7 +106,7 @@ def _trace_planes(organ: OrganMask, planes: NDArray[np.intp], profile: Profile) 
     remaining = iter(rings)
     for place, count in places:
         outer, *holes = itertools.islice(remaining, count)
-        traced[int(planes[place])].append(keyhole(outer, holes) - PAD)
+        traced[int(planes[place])].append(keyhole(outer, holes) + [side.start for side in frame])
     return traced
 
 
@@ -119,10 +120,24 @@ def _polygons(field: NDArray[np.float64], profile: Profile) -> Iterator[list[NDA
         yield [row_column[begin : end - 1] for begin, end in itertools.pairwise(offsets)]
 
 
-def _padded(planes: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Return planes, (planes, rows, columns), one below the other as one image, background around each."""
-    padded = np.pad(planes.astype(np.float64), ((0, 0), (PAD, PAD), (PAD, PAD)))
-    return padded.reshape(-1, padded.shape[2])
+def _frame(planes: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the rows and the columns that the level lines of masks depend on; they may begin below 0."""
+    drawn = [np.flatnonzero(planes.any(axis=(0, across))) for across in (2, 1)]
+    rows, columns = (slice(int(places[0]) - PAD, int(places[-1]) + 1 + PAD) for places in drawn)
+    return rows, columns
+
+
+def _framed(planes: NDArray[np.generic], frame: tuple[slice, slice]) -> NDArray[np.float64]:
+    """Return the frame of planes, (planes, rows, columns), one below the other as one image; 0 where they end."""
+    framed = np.zeros((len(planes), *(side.stop - side.start for side in frame)))
+    there = [
+        slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(frame, planes.shape[1:], strict=True)
+    ]
+    rows, columns = (
+        slice(each.start - side.start, each.stop - side.start) for each, side in zip(there, frame, strict=True)
+    )
+    framed[:, rows, columns] = planes[:, there[0], there[1]]
+    return framed.reshape(-1, framed.shape[2])
 
 
 def _halves(organ: OrganMask, plane: int) -> Iterator[OrganMask]:

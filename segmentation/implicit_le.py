@@ -5,16 +5,18 @@ pydicom parses and formats every number of a contour again when it writes one; t
 
 import struct
 from collections.abc import Iterable
+from functools import cache
 
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
-ITEM = BaseTag(0xFFFEE000)
+ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
+LENGTH = struct.Struct("<I")
 LARGEST_SHORT = 65534  # bytes: the most that an explicit VR with a 16 bit length holds, even
 
 
 def element(keyword: str, value: bytes, *, padding: bytes = b" ") -> bytes:
     """Return one data element, its value padded to an even length (PS3.5 6.2: UI with NUL, text with a space)."""
-    return _tagged(Tag(keyword), value + padding * (len(value) % 2))
+    return _tagged(_tag(keyword), value + padding * (len(value) % 2))
 
 
 def uid(keyword: str, value: str) -> bytes:
@@ -37,5 +39,11 @@ def items_of(items: Iterable[bytes]) -> bytes:
     return b"".join(_tagged(ITEM, item) for item in items)
 
 
-def _tagged(tag: BaseTag, value: bytes) -> bytes:
-    return struct.pack("<HHI", tag.group, tag.element, len(value)) + value
+@cache
+def _tag(keyword: str) -> bytes:
+    tag = Tag(keyword)
+    return struct.pack("<HH", tag.group, tag.element)
+
+
+def _tagged(tag: bytes, value: bytes) -> bytes:
+    return tag + LENGTH.pack(len(value)) + value

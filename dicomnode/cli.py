@@ -21,7 +21,7 @@ from dicomnode import __version__
 from dicomnode.cli_adapt import adapt_app
 from dicomnode.cli_models import MODEL_COMMANDS
 from dicomnode.cli_operator import OPERATOR_APPS
-from dicomnode.cli_structures import NamesFile, site_names, structures_app
+from dicomnode.cli_structures import NamesFile, Time, site_names, structures_app
 from dicomnode.errors import NodeError
 from dicomnode.log import Pseudonyms, set_logging_up
 from dicomnode.terminal import (
@@ -141,6 +141,7 @@ def segment(
     insist: Annotated[
         bool, typer.Option("--insist", help="Contour although an operator would be asked first.")
     ] = False,
+    time: Time = "",
     as_json: AsJson = False,
 ) -> None:
     """Contour a folder of CT without a network."""
@@ -162,6 +163,7 @@ def segment(
             profile=profile,
             device=device,
             insist=insist,
+            time=time,
             picture=picture,
             segmentation=seg,
             progress=lambda share: bar.update(task, completed=share),

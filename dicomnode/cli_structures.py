@@ -22,6 +22,7 @@ structures_app = typer.Typer(
 StructureSet = Annotated[Path, typer.Argument(metavar="FILE", help="A structure set (RTSTRUCT).")]
 CtFolder = Annotated[Path, typer.Option("--ct", help="Folder with the CT series.")]
 Series = Annotated[str, typer.Option(help="Series Instance UID, where the folder has several.")]
+Time = Annotated[str, typer.Option("--time", help="The time that is written into it: ISO 8601, or now. Else the CT's.")]
 NamesFile = Annotated[
     Path | None,
     typer.Option("--names", help=f"The site's names; else those of the node, or {NAMES_FILE} if it is there."),
@@ -102,13 +103,15 @@ def structures_from_mask(
     ] = "exact",
     names: NamesFile = None,
     series: Series = "",
+    time: Time = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a structure set of masks; it is read back, and nothing is written if a voxel differs."""
     from dicomnode.commands.structure_masks import as_json as outcome_json
     from dicomnode.commands.structure_masks import write_structure_set_of_masks
 
-    outcome = write_structure_set_of_masks(masks, ct, to, site_names(names), profile=profile, series=series)
+    settings = site_names(names)
+    outcome = write_structure_set_of_masks(masks, ct, to, settings, profile=profile, series=series, time=time)
     if as_json:
         print_json(outcome_json(outcome))
     else:

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom import dcmread
 
 from dicomnode import __version__
+from dicomnode.commands.file_identity import TIME_TAGS, label_of_file, time_of_contours, uid_of_file
 from dicomnode.errors import NodeError
-from dicomnode.identity import (
-    SERIES_DESCRIPTIONS,
-    segmentation_uid,
-    structure_set_label,
-    structure_set_series_uid,
-    structure_set_uid,
-)
+from dicomnode.identity import SERIES_DESCRIPTIONS, segmentation_uid, structure_set_series_uid
 from dicomnode.models import Model
 from dicomnode.series import content_digest
 from dicomnode.structure_settings import StructureSettings, writing_settings
@@ -49,6 +43,7 @@ def segment(
     profile: str = "clinical",
     device: str = "auto",
     insist: bool = False,
+    time: str = "",
     picture: Path | None = None,
     segmentation: Path | None = None,
     progress: Progress | None = None,
@@ -63,13 +58,14 @@ def segment(
         profile: for whom the structure set is written, of those in `segmentation.profiles`.
         device: on which the model runs.
         insist: contour although no head and neck is found.
+        time: that the files bear, as `time_of_contours` takes it; else the CT's.
         picture: a PNG of the contours on slices, if wanted.
         segmentation: a DICOM Segmentation of the same organs, if wanted.
         progress: told of the share that is done.
 
     Raises:
         SegmentationError: with what is wrong with the series or the model, or an unknown profile.
-        NodeError: if the file cannot be written.
+        NodeError: if the file cannot be written, or the time is none.
     """
     how = profile_named(profile, structures.appearances())
     try:
@@ -79,13 +75,13 @@ def segment(
         # torch has no class of its own for most of what goes wrong; its first line says what, in shapes and sizes.
         raise NodeError(f"the network failed: {str(error).partition(chr(10))[0] or 'out of memory'}") from error
     content = content_digest(sha256_of(path) for path in paths)
-    uid = structure_set_uid(content, model.digest, writing_settings(how.name, structures))
-    created = datetime.now(UTC).astimezone()
+    created = time_of_contours((dcmread(path, specific_tags=list(TIME_TAGS)) for path in paths), time)
+    uid = uid_of_file(content, model.digest, writing_settings(how.name, structures), created)
     missing = f" Not found: {', '.join(contouring.not_found)}." if contouring.not_found else ""
     identity = StructureSetIdentity(
         sop_instance_uid=uid,
         series_instance_uid=structure_set_series_uid(uid),
-        label=structure_set_label(created, 1),
+        label=label_of_file("AI", created, uid),
         description=f"UNREVIEWED contours of {model.manifest.name} {model.manifest.version}.{missing}",
         created=created,
         model_name=model.manifest.name,
@@ -96,7 +92,7 @@ def segment(
     try:
         outputs = [Output(identity, out, how)]
         if segmentation is not None:
-            clinical = structure_set_uid(content, model.digest, writing_settings(CLINICAL.name, structures))
+            clinical = uid_of_file(content, model.digest, writing_settings(CLINICAL.name, structures), created)
             outputs.append(Output(_of_segmentation(identity, clinical), segmentation, how, "SEG"))
         written = write_outputs(paths, contouring, outputs)
         if picture is not None:

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dicomnode import __version__
 from dicomnode.commands.ct_folder import find_ct_series
+from dicomnode.commands.file_identity import label_of_file, time_of_contours, uid_of_file
 from dicomnode.commands.structures import read_structure_set_file
 from dicomnode.errors import NodeError, NotFound
-from dicomnode.identity import structure_set_label, structure_set_series_uid, structure_set_uid
+from dicomnode.identity import structure_set_series_uid
 from dicomnode.series import content_digest
 from dicomnode.structure_settings import StructureSettings, writing_settings
 from segmentation.autocontour import prove, structure_set_of
@@ -131,6 +132,7 @@ def write_structure_set_of_masks(
     *,
     profile: str = "exact",
     series: str = "",
+    time: str = "",
 ) -> Outcome:
     """Write the structure set of a file of masks; what does not read back voxel by voxel is not written.
 
@@ -141,9 +143,10 @@ def write_structure_set_of_masks(
         settings: how the site names and shows the organs.
         profile: of those in `segmentation.profiles`; `exact` draws closest around the voxels.
         series: Series Instance UID, where the folder has several.
+        time: that the file bears, as `time_of_contours` takes it; else the CT's.
 
     Raises:
-        NodeError: if a file cannot be found or written.
+        NodeError: if a file cannot be found or written, or the time is none.
         SegmentationError: if the profile is unknown, the masks lie on another CT, or cannot be drawn exactly.
     """
     how = profile_named(profile, settings.appearances())
@@ -159,7 +162,8 @@ def write_structure_set_of_masks(
     rois += [RoiOutcome(None, name, reasons=("it has no voxel",)) for name in found.empty]
     if organs:
         ct_content = content_digest(sha256_of(path) for path in paths)
-        identity = _identity(masks_path, ct_content, writing_settings(how.name, settings))
+        created = time_of_contours(ct.headers, time)
+        identity = _identity(sha256_of(masks_path), ct_content, writing_settings(how.name, settings), created)
         content = structure_set_of(organs, ct, identity, how)
         prove(content, organs, ct.headers, grid, how)
         try:
@@ -180,15 +184,13 @@ def _drawn(name: str, organ: str | None, reason: str, mask: OrganMask, ct: CtSer
     )
 
 
-def _identity(masks_path: Path, ct_content: str, settings: str) -> StructureSetIdentity:
-    """Return who the structure set is: the same for the same masks, CT and settings, but for its time."""
-    digest = sha256_of(masks_path)
-    uid = structure_set_uid(ct_content, digest, json.dumps({"from": "masks", "settings": settings}))
-    created = datetime.now(UTC).astimezone()
+def _identity(digest: str, ct_content: str, settings: str, created: datetime) -> StructureSetIdentity:
+    """Return who the structure set is: the same for masks of the same digest, CT, settings and time."""
+    uid = uid_of_file(ct_content, digest, json.dumps({"from": "masks", "settings": settings}), created)
     return StructureSetIdentity(
         sop_instance_uid=uid,
         series_instance_uid=structure_set_series_uid(uid),
-        label=structure_set_label(created, 1).replace("AI", "MASKS", 1),
+        label=label_of_file("MASKS", created, uid),
         description="UNREVIEWED contours of masks from a file.",
         created=created,
         model_name="masks from a file",

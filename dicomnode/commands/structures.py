@@ -125,11 +125,15 @@ def show_structure_set(path: Path, settings: StructureSettings) -> StructureSetV
     drawings: dict[int | None, list[Dataset]] = {}
     for item in ds.get("ROIContourSequence") or []:
         drawings.setdefault(number_of(item, "ReferencedROINumber"), []).extend(item.get("ContourSequence") or [])
+    numbers = [roi.number for roi in summary.rois]
     return StructureSetView(
         label=summary.label,
         approval_status=summary.approval_status,
         approval=judge_approval(summary, settings.approval),
-        rois=tuple(_view(roi, matches[roi.name], drawings.get(roi.number, [])) for roi in summary.rois),
+        rois=tuple(
+            _view(roi, matches[roi.name], drawings.get(roi.number, []), is_alone=numbers.count(roi.number) == 1)
+            for roi in summary.rois
+        ),
     )
 
 
@@ -138,10 +142,13 @@ def as_json(view: StructureSetView) -> dict[str, Any]:
     return asdict(view)
 
 
-def _view(roi: RoiSummary, match: Match, drawings: Sequence[Dataset]) -> RoiView:
-    volume_cm3, why_no_volume = None, ""
+def _view(roi: RoiSummary, match: Match, drawings: Sequence[Dataset], *, is_alone: bool) -> RoiView:
+    volume_cm3, why_no_volume = (
+        None,
+        "" if is_alone else "its ROI Number is another ROI's too: whose contours are these?",
+    )
     try:
-        volume_cm3 = contour_volume_cm3(drawings)
+        volume_cm3 = contour_volume_cm3(drawings) if is_alone else None
     except VolumeError as error:
         why_no_volume = str(error) if roi.contours else "it has no contours"
     return RoiView(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from dicomnode import __version__, cli
 from dicomnode.config import load_configuration
@@ -272,6 +273,22 @@ def test_a_folder_is_segmented_without_a_node(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out.dcm").is_file()
     assert set(said.json["volumes_cm3"]) == {"Brainstem", "Parotid_L", "Parotid_R"}
     assert said.json["slices"] == 20
+
+
+def test_a_folder_gives_the_same_files_again(run: Run, tmp_path: Path) -> None:
+    """Structure set and segmentation are of the CT's time, unless another is given: then they are other instances."""
+    write_series(marked_series(5, slices=20), tmp_path / "ct")
+    for name, more in {"one": "", "again": "", "now": " --time now"}.items():
+        out = tmp_path / name
+        said = run(f"segment {tmp_path / 'ct'} -o {out}.dcm --seg {out}.seg --bundle tiny --device cpu{more}")
+        assert said.code == 0
+    one, now = dcmread(tmp_path / "one.dcm"), dcmread(tmp_path / "now.dcm")
+
+    assert (tmp_path / "one.dcm").read_bytes() == (tmp_path / "again.dcm").read_bytes()
+    assert (tmp_path / "one.seg").read_bytes() == (tmp_path / "again.seg").read_bytes()
+    assert one.StructureSetDate == one.StudyDate != now.StructureSetDate
+    assert one.SOPInstanceUID != now.SOPInstanceUID
+    assert dcmread(tmp_path / "one.seg").SOPInstanceUID != dcmread(tmp_path / "now.seg").SOPInstanceUID
 
 
 def test_a_folder_that_cannot_be_segmented_honestly_is_refused_unless_one_insists(run: Run, tmp_path: Path) -> None:

@@ -90,6 +90,34 @@ def test_an_empty_roi_takes_no_organ_from_one_with_contours(drawn, tmp_path):
     assert view.rois[1].why_no_volume == "it has no contours"
 
 
+def test_two_rois_of_one_number_have_no_volume(drawn, tmp_path):
+    """Whose contours they are nobody knows; the third ROI has its own."""
+
+    def renumber(ds: Dataset) -> None:
+        ds.StructureSetROISequence[1].ROINumber = ds.StructureSetROISequence[0].ROINumber
+
+    rois = show_structure_set(changed(drawn, tmp_path / "rs.dcm", renumber), StructureSettings()).rois
+
+    assert [roi.volume_cm3 is None for roi in rois] == [True, True, False]
+    assert all("its ROI Number is another ROI's too" in roi.why_no_volume for roi in rois[:2])
+
+
+def test_the_same_masks_give_the_same_file(drawn, tmp_path):
+    """The time inside is the CT's; another one may be given, and is another instance."""
+    write_masks(drawn / "rs.dcm", drawn / "ct", tmp_path / "masks.npz")
+    arguments = ("from-mask", tmp_path / "masks.npz", "--ct", drawn / "ct")
+    for name, more in {"one": (), "again": (), "later": ("--time", "2031-02-03T04:05")}.items():
+        assert run(*arguments, "-o", tmp_path / name, *more).exit_code == 0
+    one, later = dcmread(tmp_path / "one"), dcmread(tmp_path / "later")
+    image = dcmread(next((drawn / "ct").iterdir()))
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "again").read_bytes()
+    assert (one.StructureSetDate, one.StructureSetTime) == (image.ContentDate, image.ContentTime)
+    assert (later.StructureSetDate, later.StructureSetTime) == ("20310203", "040500")
+    assert one.SOPInstanceUID != later.SOPInstanceUID
+    assert isinstance(run(*arguments, "-o", tmp_path / "x", "--time", "noon").exception, NodeError)
+
+
 def test_masks_and_back_are_the_same(drawn, tmp_path):
     """What `mask` writes, `from-mask` draws, and `mask` reads voxel by voxel."""
     ct, masks = drawn / "ct", tmp_path / "masks.npz"

@@ -6,14 +6,15 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 
 CONTOUR_DATA = Tag("ContourData")
+FARTHEST_MM = 1e6  # from the origin of patient coordinates: no scanner is a kilometre long
 
 
 def points_of(item: Dataset) -> NDArray[np.float64]:
     """Return the points of an item of a Contour Sequence, (points, 3), patient mm; none where it has no data.
 
     Raises:
-        ValueError: in words, if they are no triples of finite numbers. A backslash at the end is passed over; a value
-            left out between others is not, for it would shift all that follow.
+        ValueError: in words, if they are no triples of numbers that can be places. A backslash at the end is passed
+            over; a value left out between others is not, for it would shift all that follow.
     """
     if CONTOUR_DATA not in item:
         return np.zeros((0, 3))
@@ -30,6 +31,6 @@ def points_of(item: Dataset) -> NDArray[np.float64]:
         plain = False
     if not plain:
         raise ValueError("its Contour Data is not made of numbers")
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise ValueError("its Contour Data is not made of triples of finite numbers")
+    if len(numbers) % 3 or not np.all(np.abs(numbers) < FARTHEST_MM):  # not so for what is no number
+        raise ValueError("its Contour Data is not made of triples of numbers that can be places")
     return numbers.reshape(-1, 3)

@@ -108,6 +108,9 @@ def _notes(item: Dataset, points: int, index: int, target: Target) -> tuple[str,
     notes = []
     images = item[CONTOUR_IMAGES].value or [] if CONTOUR_IMAGES in item else []
     referenced = [_text(image, REFERENCED_INSTANCE) for image in images]
+    if "" in referenced:
+        notes.append("its reference to an image is empty; the plane was followed")
+        referenced = [uid for uid in referenced if uid]
     if any(uid not in target.slice_of_uid for uid in referenced):
         raise ContourError("it refers to an image that the CT does not have")
     if any(target.slice_of_uid[uid] != index for uid in referenced):

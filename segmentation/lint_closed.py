@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from segmentation.contour_data import FARTHEST_MM
 from segmentation.lint_slices import Slices
 from segmentation.lint_values import items_of, text_of
 
@@ -34,12 +35,13 @@ class Contour:
 
     @cached_property
     def points(self) -> NDArray[np.float64] | None:
-        """Patient mm, (points, 3); None where Contour Data is not made of triples of finite numbers."""
+        """Patient mm, (points, 3); None where Contour Data is not made of triples of numbers that can be places."""
         try:
             numbers = np.array(list(map(float, self.texts)))
         except ValueError:
             return None
-        return numbers.reshape(-1, 3) if len(numbers) % 3 == 0 and np.isfinite(numbers).all() else None
+        is_good = len(numbers) % 3 == 0 and bool(np.all(np.abs(numbers) < FARTHEST_MM))  # not so for what is no number
+        return numbers.reshape(-1, 3) if is_good else None
 
     @property
     def encloses(self) -> bool:

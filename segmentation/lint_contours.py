@@ -38,7 +38,7 @@ def _xor(subject: Subject) -> Iterator[Fault]:
 def _triples(subject: Subject) -> Iterator[Fault]:
     for contour in subject.every_contour:
         if contour.points is None:
-            said = f"Its {len(contour.texts)} values are not triples of finite numbers."
+            said = f"Its {len(contour.texts)} values are not triples of numbers that can be places in a patient."
             yield f"{contour.path}.ContourData", said
 
 

@@ -88,9 +88,14 @@ def number_of(item: Dataset, keyword: str) -> int | None:
 
 
 def text_of(item: Dataset, keyword: str) -> str:
-    """Return the text of an attribute as it is written; a backslash, which is not allowed in a name, stays in it."""
+    """Return the text of an attribute; a backslash, which is not allowed in a name, stays in it.
+
+    Control characters become spaces, and at the ends nothing: some writers pad with NUL or end a line, and a name goes
+    to terminals and into archives.
+    """
     value = item.get(keyword)
-    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
+    text = "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 def _referenced_series(ds: Dataset) -> tuple[str, ...]:

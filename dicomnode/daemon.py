@@ -33,6 +33,7 @@ from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
+from dicomnode.nights import Nights, Outside
 from dicomnode.node import (
     Books,
     certificate_files,
@@ -90,12 +91,17 @@ def build_contourer(configuration: Configuration) -> Contourer:
     return Contourer(
         timeout_s=configuration.contouring.timeout_s,
         memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
-        environment={
-            KEY_FILE: str(key_file(configuration)),
-            LOG_FORMAT: configuration.logging.format,
-            LOG_LEVEL: configuration.logging.level,
-        },
+        environment=child_environment(configuration),
     )
+
+
+def child_environment(configuration: Configuration) -> dict[str, str]:
+    """Return what a child process that logs is told."""
+    return {
+        KEY_FILE: str(key_file(configuration)),
+        LOG_FORMAT: configuration.logging.format,
+        LOG_LEVEL: configuration.logging.level,
+    }
 
 
 class Daemon:
@@ -154,7 +160,8 @@ class Daemon:
             Latencies(self._books),
         )
         self._commitment = CommitmentScp(configuration.peers, self._books.ledger.note_commitment_request)
-        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance())
+        self._nights = self._build_nights()
+        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance(), self._nights)
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
             Appointment("constancy", configuration.checking.daily_at, self._test_constancy),
@@ -162,6 +169,7 @@ class Daemon:
                 "purge", configuration.retention.daily_at, partial(purge_by_rules, self._books, self._audit.tell)
             ),
             Appointment("contours", configuration.watching.daily_at, self._look_at_contours),
+            Appointment("night", configuration.nights.daily_at, self._begin_night),
         )
 
     def _build_jobs(self) -> Jobs:
@@ -196,6 +204,12 @@ class Daemon:
         )
         self._commitment.report_to(assurance)
         return assurance
+
+    def _build_nights(self) -> Nights:
+        queue, ledger = self._books.queue, self._books.ledger
+        environment = child_environment(self._configuration)
+        outside = Outside(queue.order, queue.is_clinical_waiting, ledger.raise_alarm, environment=environment)
+        return Nights(self._configuration, outside)
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)
@@ -260,6 +274,10 @@ class Daemon:
         watch = ContourWatch(self._configuration, self._books.ledger.raise_alarm, self._bell.announce, draw_in_child)
         watch.step(datetime.now(UTC))
 
+    def _begin_night(self) -> None:
+        if name := self._nights.begin(datetime.now(UTC).astimezone()):
+            log.info("a night of adaptation begins", run=name)
+
     def run(self) -> None:
         """Take turns until told to stop, then drain."""
         last_reconciled = datetime.min.replace(tzinfo=UTC)
@@ -273,6 +291,7 @@ class Daemon:
                 found = self._watch.step(now)
                 if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
                     self._watch.reconcile(now)
+                    self._begin_night()  # a machine that slept at the time makes up for it
                     last_reconciled = now
             except LedgerUnavailable as error:
                 log.warning("the ledger cannot be used for the moment", reason=str(error))
@@ -291,9 +310,11 @@ class Daemon:
         if self._receiver is not None:
             self._receiver.stop(grace_s=min(ASSOCIATIONS_S, self._drain_s / 2))
         self._registrar.close()
+        self._nights.pause()
         # What is interrupted is not lost: the engine takes it up where it was.
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
+        self._nights.close()
         self._pixels.close()
         self._metrics.close()
         self._tell_audit(Kind.APPLICATION_STOP)

@@ -13,6 +13,7 @@ import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 
+from segmentation.crossing import may_cross, pinched
 from segmentation.fairing import corners_of, fair
 from segmentation.keyhole import keyhole
 from segmentation.level_field import doubled, field_of
@@ -71,10 +72,13 @@ def _rule(organ: OrganMask, profile: Profile) -> FieldRule:
 
 
 def _wrong_planes(planes: Mapping[int, Sequence[NDArray[np.float64]]], mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the planes whose rings do not give the mask back: what was moved may have crossed a pixel's centre."""
+    """Return the planes where a line that was moved has crossed a pixel's centre, or another line."""
     at = [plane for plane, rings in planes.items() for _ in rings]
     filled = fill_planes([ring for rings in planes.values() for ring in rings], at, mask.shape)
-    return np.flatnonzero((filled != mask).any(axis=(1, 2)))
+    wrong = (filled != mask).any(axis=(1, 2))
+    for plane in np.flatnonzero(pinched(mask) & ~wrong):
+        wrong[plane] = may_cross(planes[int(plane)])
+    return np.flatnonzero(wrong)
 
 
 def _trace_planes(organ: OrganMask, planes: NDArray[np.intp], profile: Profile) -> dict[int, list[NDArray[np.float64]]]:

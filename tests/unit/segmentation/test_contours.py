@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.structure_sets.analytic import Part, accuracy_of, organ_of
 from segmentation.contours import CLINICAL, EXACT, MOST_POINTS, Profile, fill_contours, finer, keyhole, trace_organ
+from segmentation.crossing import may_cross
 from segmentation.organ_mask import OrganMask
 from segmentation.rasterise import fill_planes
 from tests.support.structure_sets import EDGE_CASES
@@ -201,6 +202,15 @@ def test_the_contour_of_a_bare_mask_is_as_large_as_the_organ(radii: tuple[float,
 
     bias = np.mean([accuracy_of([place], drawn).area_bias for place, drawn in zip(places, traced, strict=True)])
     assert abs(bias) <= 0.01
+
+
+def test_no_line_crosses_another() -> None:
+    """Where pixels touch at a corner two lines are near each other; neither is moved over the other."""
+    random = np.random.default_rng(3)
+    mask = random.random((60, 12, 12)) < np.linspace(0.1, 0.9, 60)[:, None, None]
+    organ = OrganMask(mask.shape, (0, 0, 0), mask)
+
+    assert not any(may_cross(rings) for rings in trace_organ(organ, CLINICAL).values())
 
 
 def test_finer_ends_with_the_profile_that_cannot_fail() -> None:

@@ -176,6 +176,18 @@ class CaseStore:
         self._destroy(folder)
         return names
 
+    def forget_ct(self, ct: str) -> tuple[str, ...]:
+        """Destroy every case on a CT, by the pseudonym of its series; return their names.
+
+        Raises:
+            OSError: the disk refuses.
+            CaseError: a record cannot be read.
+        """
+        mine = [record for record in self.all_records() if record.ct == ct]
+        for record in mine:
+            self._destroy(self.path_of(record.name))
+        return tuple(record.name for record in mine)
+
     def purge(self, before: datetime) -> tuple[str, ...]:
         """Destroy what was replaced or rejected and filed before a time; return the names.
 

@@ -99,7 +99,8 @@ def series_forget(
         print_json(forgotten_json(forgotten))
         return
     counts = f"{forgotten.instances} instances, {forgotten.results} structure sets, {forgotten.conflicts} conflicts"
-    say(f"{'would forget' if dry else 'forgotten'}: {len(forgotten.series)} series, {counts}")
+    series = f"{len(forgotten.series)} series"
+    say(f"{'would forget' if dry else 'forgotten'}: {series}, {counts}, {forgotten.cases} cases")
 
 
 def _on_series(name: str, action: str, said: str) -> None:

@@ -22,8 +22,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydicom.datadict import tag_for_keyword
 
-from adaptation.limits import GateLimits, LookLimits, RunLimits, WatchLimits
-from adaptation.night_settings import NightSettings
+from adaptation.admission_limits import AdmissionLimits
+from adaptation.limits import PartLimits, WatchLimits
 from dicomnode.errors import ConfigurationError
 from dicomnode.peers import Peer, ae_title_fault
 from dicomnode.routing import DEFAULT_RULES, Rule
@@ -153,6 +153,17 @@ class Audit(_Section):
     syslog_key_file: str = ""
 
 
+class Adaptation(_Section):
+    """What is learnt from, and where a CT is fetched that is not here."""
+
+    collect: bool = True
+    fetch_from: tuple[AETitle, ...] = ()
+    fetch_after_s: NonNegativeFloat = 60.0
+    longest_retry_h: PositiveFloat = 6.0
+    parts: PartLimits = PartLimits()
+    admission: AdmissionLimits = AdmissionLimits()
+
+
 class Retention(_Section):
     """How old what may become; 0 days: it is kept for ever."""
 
@@ -162,6 +173,8 @@ class Retention(_Section):
     ignored_days: NonNegativeInt = 30
     structure_sets_days: NonNegativeInt = 90
     approved_days: NonNegativeInt = 0
+    fetched_days: NonNegativeInt = 30
+    cases_days: NonNegativeInt = 365
     results_days: NonNegativeInt = 365
     conflicts_days: NonNegativeInt = 365
     ledger_days: NonNegativeInt = 730
@@ -179,21 +192,6 @@ class Checking(_Section):
     """When the constancy test is done."""
 
     daily_at: time = time(6, 30)
-
-
-class Nights(_Section):
-    """When the node adapts its model, how, and what is demanded of what comes out."""
-
-    adapt: bool = False
-    daily_at: time = time(21, 0)
-    late_h: Annotated[float, Field(ge=0, le=23)] = 6.0
-    model: str = "starter"
-    source_dir: Annotated[Path | None, BeforeValidator(_named_file)] = None
-    auto_promote: bool = False
-    training: NightSettings = NightSettings()
-    run: RunLimits = RunLimits()
-    looks: LookLimits = LookLimits()
-    gate: GateLimits = GateLimits()
 
 
 class Watching(_Section):
@@ -224,10 +222,10 @@ class Configuration(_Section):
     fetching: Fetching = Fetching()
     alarms: Alarms = Alarms()
     audit: Audit = Audit()
+    adaptation: Adaptation = Adaptation()
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     checking: Checking = Checking()
-    nights: Nights = Nights()
     watching: Watching = Watching()
     logging: LogSettings = LogSettings()
 
@@ -280,6 +278,7 @@ def _checked(configuration: Configuration) -> Configuration:
         *_tls_faults(configuration.tls, configuration.node.port, configuration.peers),
         *_alarm_faults(configuration.alarms),
         *_audit_faults(configuration.audit),
+        *_fetch_faults(configuration.adaptation.fetch_from, configuration.peers),
     ]
     if configuration.delivering.first_retry_s > configuration.delivering.longest_retry_s:
         faults.append("delivering.first_retry_s: must not be longer than longest_retry_s")
@@ -382,6 +381,17 @@ def _alarm_faults(alarms: Alarms) -> list[str]:
     if alarms.email_host and not alarms.email_from:
         return ["alarms.email_from: is missing"]
     return []
+
+
+def _fetch_faults(fetch_from: Iterable[str], peers: Iterable[Peer]) -> list[str]:
+    known = {peer.ae_title: peer for peer in peers}
+    faults = []
+    for ae_title in fetch_from:
+        if ae_title not in known:
+            faults.append(f"adaptation.fetch_from: {ae_title} is no peer")
+        elif not (known[ae_title].allows("answer_queries") and known[ae_title].allows("send_ct")):
+            faults.append(f"adaptation.fetch_from: {ae_title} needs answer_queries and send_ct in may")
+    return faults
 
 
 def _audit_faults(audit: Audit) -> list[str]:

@@ -18,15 +18,11 @@ from adaptation.months import month_before, month_of
 from adaptation.watch import Concern, concerns_of
 from dicomnode.alarms import News
 from dicomnode.config import Configuration
+from dicomnode.node import cases_folder
 
 log = structlog.get_logger(__name__)
 
 REPORT_S = 600.0  # to draw a month's page; a busy machine needs a minute for ten thousand cases
-
-
-def cases_folder(data_dir: Path) -> Path:
-    """Return where the cases lie."""
-    return data_dir / "adaptation" / "cases"
 
 
 def report_file(data_dir: Path, month: str) -> Path:

@@ -5,21 +5,13 @@ and nothing else. What it is asked is in `ANSWERS`; what it answers always has a
 "refused" with the reasons why this series cannot be contoured, "failed" with what went wrong.
 """
 
-import json
-import os
-import resource
-import sys
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, MEMORY_LIMIT
-from dicomnode.log import Pseudonyms, load_or_create_key, set_logging_up
+from dicomnode.child import Answer, answer_requests
 from segmentation.autocontour import Output, contour_files, write_outputs
 from segmentation.contouring import load_contouring, save_contouring
 from segmentation.device import choose_device, describe_device
@@ -29,9 +21,6 @@ from segmentation.predict import Predictor, load_predictor
 from segmentation.profiles import profile_named
 from segmentation.structure_set_identity import StructureSetIdentity
 from segmentation.structures import Appearance
-
-Answer = dict[str, Any]
-FAILURE_CODE = 70  # of BSD's sysexits: the process cannot be trusted any more and asks to be replaced
 
 
 @lru_cache(maxsize=1)
@@ -103,40 +92,5 @@ def answer(request: Answer) -> Answer:
         return {"outcome": "failed", "text": str(error), "retry": False}
 
 
-def end_with(parent: int) -> None:
-    """End this process when its daemon has died: one that hangs would never see that its pipe was closed."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(FAILURE_CODE)
-
-
-def main() -> None:
-    """Answer until the daemon closes the pipe."""
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
-    # Libraries may print: the answers have a pipe of their own, and what is printed goes to the log.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    key = os.environ.get(KEY_FILE)
-    if key:
-        # Warnings of libraries may hold values of a data set.
-        form, level = os.environ.get(LOG_FORMAT, "auto"), os.environ.get(LOG_LEVEL, "INFO")
-        set_logging_up(form, level, Pseudonyms(load_or_create_key(Path(key))))
-    limit = int(os.environ.get(MEMORY_LIMIT, "0"))
-    if limit:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    for line in sys.stdin:
-        try:
-            reply = answer(json.loads(line))
-        except MemoryError:
-            answers.write(json.dumps({"outcome": "failed", "text": "out of memory", "retry": True}) + "\n")
-            sys.exit(FAILURE_CODE)
-        except RuntimeError as error:
-            # torch has no class of its own for most of what goes wrong; its messages hold shapes and sizes, no patient.
-            text = f"the network failed: {str(error).splitlines()[0][:200]}"
-            answers.write(json.dumps({"outcome": "failed", "text": text, "retry": True}) + "\n")
-            sys.exit(FAILURE_CODE)
-        answers.write(json.dumps(reply) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    answer_requests(answer)

@@ -4,6 +4,7 @@ import fcntl
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import structlog
 from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
+from dicomnode.approvals import Approvals, CaseFolder
 from dicomnode.assurance import Assurance, Calling
 from dicomnode.audit.auditor import AuditQueue
 from dicomnode.audit.message import Event, Kind, Party, Role
@@ -29,13 +31,14 @@ from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
+from dicomnode.fetching import CtFetcher
 from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
-from dicomnode.nights import Nights, Outside
 from dicomnode.node import (
     Books,
+    case_store,
     certificate_files,
     key_file,
     open_intake,
@@ -91,17 +94,25 @@ def build_contourer(configuration: Configuration) -> Contourer:
     return Contourer(
         timeout_s=configuration.contouring.timeout_s,
         memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
-        environment=child_environment(configuration),
+        environment={
+            KEY_FILE: str(key_file(configuration)),
+            LOG_FORMAT: configuration.logging.format,
+            LOG_LEVEL: configuration.logging.level,
+        },
     )
 
 
-def child_environment(configuration: Configuration) -> dict[str, str]:
-    """Return what a child process that logs is told."""
-    return {
-        KEY_FILE: str(key_file(configuration)),
-        LOG_FORMAT: configuration.logging.format,
-        LOG_LEVEL: configuration.logging.level,
-    }
+def build_filer(configuration: Configuration) -> Contourer:
+    """Return the process that makes cases of approved structure sets; it starts when it is first asked."""
+    return Contourer(
+        timeout_s=configuration.contouring.timeout_s,
+        environment={
+            KEY_FILE: str(key_file(configuration)),
+            LOG_FORMAT: configuration.logging.format,
+            LOG_LEVEL: configuration.logging.level,
+        },
+        command=(sys.executable, "-m", "dicomnode.filing_process"),
+    )
 
 
 class Daemon:
@@ -160,8 +171,10 @@ class Daemon:
             Latencies(self._books),
         )
         self._commitment = CommitmentScp(configuration.peers, self._books.ledger.note_commitment_request)
-        self._nights = self._build_nights()
-        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance(), self._nights)
+        self._filer = build_filer(configuration)
+        self._fetcher = CtFetcher(self._books, settle=partial(self._registrar.settle, ADOPTION_S))
+        self._approvals = self._build_approvals()
+        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance(), self._approvals)
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
             Appointment("constancy", configuration.checking.daily_at, self._test_constancy),
@@ -169,7 +182,6 @@ class Daemon:
                 "purge", configuration.retention.daily_at, partial(purge_by_rules, self._books, self._audit.tell)
             ),
             Appointment("contours", configuration.watching.daily_at, self._look_at_contours),
-            Appointment("night", configuration.nights.daily_at, self._begin_night),
         )
 
     def _build_jobs(self) -> Jobs:
@@ -205,11 +217,23 @@ class Daemon:
         self._commitment.report_to(assurance)
         return assurance
 
-    def _build_nights(self) -> Nights:
-        queue, ledger = self._books.queue, self._books.ledger
-        environment = child_environment(self._configuration)
-        outside = Outside(queue.order, queue.is_clinical_waiting, ledger.raise_alarm, environment=environment)
-        return Nights(self._configuration, outside)
+    def _build_approvals(self) -> Approvals:
+        configuration, books = self._configuration, self._books
+        folder = CaseFolder(
+            configuration.node.data_dir,
+            case_store(configuration).folder,
+            books.examiner.structures,
+            configuration.receiving.minimum_slices,
+        )
+        return Approvals(
+            books.ledger,
+            self._filer,
+            self._fetcher,
+            folder=folder,
+            settings=configuration.adaptation,
+            pseudonyms=books.pseudonyms,
+            has_in_hand=books.queue.has_in_hand,
+        )
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)
@@ -236,7 +260,9 @@ class Daemon:
             NodeError: if the port cannot be bound.
         """
         configuration, receiving = self._configuration, self._configuration.receiving
-        spool, intake = open_intake(configuration, self._registrar, self._feeding, self._pixels.digest)
+        spool, intake = open_intake(
+            configuration, self._registrar, self._feeding, self._pixels.digest, self._fetcher.fetched
+        )
         Trash(configuration.node.data_dir).settle(self._books.ledger.known_paths())
         adopt(spool, self._books.ledger, intake)
         if not self._registrar.settle(ADOPTION_S):
@@ -274,10 +300,6 @@ class Daemon:
         watch = ContourWatch(self._configuration, self._books.ledger.raise_alarm, self._bell.announce, draw_in_child)
         watch.step(datetime.now(UTC))
 
-    def _begin_night(self) -> None:
-        if name := self._nights.begin(datetime.now(UTC).astimezone()):
-            log.info("a night of adaptation begins", run=name)
-
     def run(self) -> None:
         """Take turns until told to stop, then drain."""
         last_reconciled = datetime.min.replace(tzinfo=UTC)
@@ -291,7 +313,7 @@ class Daemon:
                 found = self._watch.step(now)
                 if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
                     self._watch.reconcile(now)
-                    self._begin_night()  # a machine that slept at the time makes up for it
+                    self._approvals.reconcile()
                     last_reconciled = now
             except LedgerUnavailable as error:
                 log.warning("the ledger cannot be used for the moment", reason=str(error))
@@ -310,11 +332,10 @@ class Daemon:
         if self._receiver is not None:
             self._receiver.stop(grace_s=min(ASSOCIATIONS_S, self._drain_s / 2))
         self._registrar.close()
-        self._nights.pause()
         # What is interrupted is not lost: the engine takes it up where it was.
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
-        self._nights.close()
+        self._filer.close()
         self._pixels.close()
         self._metrics.close()
         self._tell_audit(Kind.APPLICATION_STOP)

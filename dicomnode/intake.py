@@ -6,7 +6,7 @@ known already, written and synced, and only then Success.
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -20,7 +20,16 @@ from dicomnode.feeding import Feeding
 from dicomnode.instance_file import InstanceFile, parse_file
 from dicomnode.peers import Peer
 from dicomnode.records import ReceivedInstance, StructureSetSummary
-from dicomnode.routing import RT_STRUCTURE_SET_STORAGE, Decision, InstanceFacts, Rule, decide, wanted_attributes
+from dicomnode.routing import (
+    CT_IMAGE_STORAGE,
+    RT_STRUCTURE_SET_STORAGE,
+    TO_LEARN_FROM,
+    Decision,
+    InstanceFacts,
+    Rule,
+    decide,
+    wanted_attributes,
+)
 from dicomnode.spool import MIB, Spool
 
 log = structlog.get_logger(__name__)
@@ -43,8 +52,8 @@ class Rows(Protocol):
     def note_structure_set(self, instance: ReceivedInstance, summary: StructureSetSummary) -> None:
         """Remember an RT Structure Set that came in."""
 
-    def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
-        """Remember that the same instance came again."""
+    def note_repeat(self, sop_instance_uid: str, received: datetime, wanted: ReceivedInstance | None = None) -> None:
+        """Remember that the same instance came again, and how if it is to be contoured now."""
 
     def note_conflict(self, instance: ReceivedInstance) -> int:
         """Remember an instance that is kept apart; return the number of the conflict."""
@@ -78,6 +87,7 @@ class Intake:
         feeding: is told which association feeds which series.
         is_same: judges two encodings of one instance.
         message_limit_mib: larger data sets are refused, in MiB.
+        fetched: series that are being fetched only to be learnt from: they are not contoured.
         clock: the present time in UTC.
     """
 
@@ -90,6 +100,7 @@ class Intake:
         is_same: IsSame,
         *,
         message_limit_mib: float = 128,
+        fetched: Container[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._spool = spool
@@ -99,6 +110,7 @@ class Intake:
         self._feeding = feeding
         self._is_same = is_same
         self._limit = message_limit_mib * MIB
+        self._fetched = fetched
         self._now = clock
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
@@ -196,7 +208,14 @@ class Intake:
         elif not self._is_same(parse_file(self._spool.read(known.path)), file):
             self._keep_apart(file, instance, sha256)
             raise ConflictingContent("this UID is known with other content; kept apart")
-        self._ledger.note_repeat(file.sop_instance_uid, self._now())
+        self._ledger.note_repeat(file.sop_instance_uid, self._now(), self._wanted_now(known, file, instance))
+
+    def _wanted_now(self, known: ReceivedInstance, file: InstanceFile, instance: Instance) -> ReceivedInstance | None:
+        """Return how a slice came that was fetched only to be learnt from, where it is to be contoured this time."""
+        if known.action != "learn" or known.sop_class_uid != CT_IMAGE_STORAGE:
+            return None
+        now = self._row(file, instance, known.path, known.size, known.sha256)
+        return now if now.action == "contour" else None
 
     def _keep_apart(self, file: InstanceFile, instance: Instance, sha256: str) -> None:
         """Keep an instance beside the one that it disagrees with, and tell the operator."""
@@ -214,6 +233,8 @@ class Intake:
             file.calling_ae_title,
             {name: instance.header.text(name) for name in self._wanted},
         )
+        if file.sop_class_uid == CT_IMAGE_STORAGE and instance.series_instance_uid in self._fetched:
+            return TO_LEARN_FROM
         return decide(self._rules, facts)
 
     def _row(self, file: InstanceFile, instance: Instance, path: str, size: int, sha256: str = "") -> ReceivedInstance:

@@ -1,6 +1,7 @@
 """The parts of a node on one data folder, put together: for the daemon, and without a network for the operator."""
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
+from adaptation.cases import CaseStore
 from dicomnode.audit.auditor import Auditor
 from dicomnode.audit.syslog import Repository
 from dicomnode.audit.trail import Trail
@@ -61,6 +63,16 @@ def open_key(configuration: Configuration) -> bytes:
     elif mark.read_bytes() != digest:
         raise ConfigurationError([f"{path}: is not the key of the pseudonyms that this data folder began with"])
     return key
+
+
+def cases_folder(data_dir: Path) -> Path:
+    """Return where the cases lie."""
+    return data_dir / "adaptation" / "cases"
+
+
+def case_store(configuration: Configuration) -> CaseStore:
+    """Return where cases to learn from are kept."""
+    return CaseStore(cases_folder(configuration.node.data_dir), configuration.adaptation.parts)
 
 
 def timeouts_of(delivering: Delivering, tls: TlsSettings | None = None) -> Timeouts:
@@ -117,7 +129,9 @@ def repository_of(audit: Audit) -> Repository | None:
     )
 
 
-def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, decode: Decode) -> tuple[Spool, Intake]:
+def open_intake(
+    configuration: Configuration, rows: Rows, feeding: Feeding, decode: Decode, fetched: Container[str] = ()
+) -> tuple[Spool, Intake]:
     """Return what takes instances into the data folder, and the spool under it.
 
     Args:
@@ -125,6 +139,7 @@ def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, deco
         rows: where the rows go: the registrar.
         feeding: is told which association feeds which series.
         decode: digests the pixels of a compressed frame.
+        fetched: series that are being fetched only to be learnt from.
     """
     receiving = configuration.receiving
     spool = Spool(
@@ -134,7 +149,7 @@ def open_intake(configuration: Configuration, rows: Rows, feeding: Feeding, deco
     )
     same = partial(is_same, decode=decode)
     limit = receiving.message_limit_mib
-    return spool, Intake(spool, rows, configuration.rules, feeding, same, message_limit_mib=limit)
+    return spool, Intake(spool, rows, configuration.rules, feeding, same, message_limit_mib=limit, fetched=fetched)
 
 
 def _repository_file(audit: Audit, key: str) -> Path | None:

@@ -16,7 +16,7 @@ from dicomnode.audit.syslog import sent_until
 from dicomnode.audit.trail import keep_until
 from dicomnode.errors import TransitionError
 from dicomnode.ledger import Ledger
-from dicomnode.node import Books
+from dicomnode.node import Books, case_store
 from dicomnode.records import Due, Holding
 from dicomnode.series import DELIVERED, UNFINISHED
 from dicomnode.tables import compact
@@ -77,6 +77,7 @@ RULES = (
         Ledger.erase_instance,
     ),
     Rule("results_days", "structure set of ours", Ledger.old_results, Ledger.erase_result),
+    Rule("fetched_days", "fetched image", Ledger.old_fetched, Ledger.erase_instance),
     Rule("conflicts_days", "instance kept apart", Ledger.old_conflicts, Ledger.erase_conflict),
     Rule("ledger_days", "rows of a series", Ledger.old_series, Ledger.erase_series),
     Rule("ledger_days", "acknowledged alarm", Ledger.old_alarms, Ledger.erase_alarm),
@@ -143,8 +144,16 @@ class Purge:
             return [self._view(rule, due) for rule in RULES for due in self._due(rule)]
         with self._trash.held():
             done = [one for rule in RULES for one in self._purge_by(rule)]
+            self._purge_cases()
             self._clean_up()
         return done
+
+    def _purge_cases(self) -> None:
+        """Destroy the cases that were replaced or rejected long ago."""
+        configuration = self._books.configuration
+        if days := configuration.retention.cases_days:
+            for name in case_store(configuration).purge(self._now() - timedelta(days=days)):
+                log.info("purged", rule="cases_days", what="case", about=name)
 
     def _purge_by(self, rule: Rule) -> list[Purged]:
         due = self._due(rule)
@@ -213,7 +222,7 @@ class Purge:
     def _clean_up(self) -> None:
         """Let nothing remain beside the rows: orders of the engine, masks, old audit files, what was deleted."""
         books, ledger = self._books, self._books.ledger
-        books.queue.forget_orphans(ledger.series_ids, ledger.delivery_ids)
+        books.queue.forget_orphans(ledger.series_ids, ledger.delivery_ids, ledger.approval_ids)
         known = ledger.series_ids()
         for file in (self._data_dir / "work").glob("*-*"):
             if int(file.name.partition("-")[0]) not in known:
@@ -241,6 +250,10 @@ class Purge:
                 yield f"deliver-{delivery.id}"
         for conflict in holding.conflicts:
             yield conflict.sop_instance_uid
+        mine = {one.sop_instance_uid for one in holding.instances}
+        for approval in self._books.ledger.approvals():
+            if approval.sop_instance_uid in mine:
+                yield from (f"approval-{approval.id}", approval.case_name or f"approval-{approval.id}")
         for path in holding.paths:
             yield path.rpartition("/")[0]
 

@@ -16,6 +16,17 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"  # by the operator
 
 
+class ApprovalState(StrEnum):
+    """Where a structure set that came in is on its way to a case."""
+
+    PENDING = "pending"  # it has been ordered to be looked at
+    LOOKING = "being looked at"  # and nobody forgets its patient meanwhile
+    WAITING = "waiting"  # for its CT
+    FILED = "filed"  # a case was made of it; whether that is admitted stands in the case store
+    NOT_TAKEN = "not taken"  # nothing is learnt from it, for a reason
+    FAILED = "failed"  # for a fault of the node's
+
+
 class Proof(StrEnum):
     """What is known of a peer's having kept what was delivered to it, beside its C-STORE response."""
 
@@ -73,10 +84,12 @@ class Repeated:
     Args:
         sop_instance_uid: of the instance.
         received: UTC.
+        wanted: how it came this time, where what was fetched only to learn from it is now to be contoured.
     """
 
     sop_instance_uid: str
     received: datetime
+    wanted: ReceivedInstance | None = None
 
 
 @dataclass(frozen=True)
@@ -359,25 +372,46 @@ class CommitmentOrder:
 
 
 @dataclass(frozen=True)
-class NightOrder:
-    """A turn of a run of adaptation.
+class ApprovalRecord:
+    """A structure set that came in to be learnt from, and what became of it.
 
     Args:
-        site: AE title of the node.
-        run: its name.
-        turn: from 1.
-        by: the person who asked for the run; empty for the schedule.
-        force: whether what only has to be waited for is not waited for.
-        delay_s: before it begins.
+        id: the ledger's own number.
+        sop_instance_uid: of the structure set.
+        state: where it is.
+        attempt: number of the order that holds; what an earlier one does comes too late.
+        reasons: why it waits or was not taken, in words.
+        ct_series_uid: of the CT that it was drawn on; empty before that is known.
+        reviewed: when it was reviewed, as the structure set says it; empty before that is known.
+        patient: pseudonym; empty before that is known.
+        case_name: of the case that was made of it.
+        received: UTC.
+        next_attempt: UTC, when its CT is looked for again; None when it is not.
+        finished: UTC, when it was filed or not taken.
     """
 
-    site: str
-    run: str
-    turn: int
-    by: str = ""
-    force: bool = False
-    delay_s: float = 0.0
+    id: int
+    sop_instance_uid: str
+    state: ApprovalState
+    attempt: int
+    reasons: tuple[str, ...]
+    ct_series_uid: str
+    reviewed: str
+    patient: str
+    case_name: str
+    received: datetime
+    next_attempt: datetime | None
+    finished: datetime | None
 
 
-Order = NightOrder | ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder
+@dataclass(frozen=True)
+class ApprovalOrder:
+    """A structure set that is to become a case."""
+
+    approval_id: int
+    attempt: int
+    delay_s: float
+
+
+Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder | ApprovalOrder
 """A piece of work for the durable engine."""

@@ -61,9 +61,9 @@ class Registrar:
         """Remember an RT Structure Set that came in."""
         self._take(Arrived(instance, summary))
 
-    def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
-        """Remember that the same instance came again."""
-        self._take(Repeated(sop_instance_uid, received))
+    def note_repeat(self, sop_instance_uid: str, received: datetime, wanted: ReceivedInstance | None = None) -> None:
+        """Remember that the same instance came again; as `Arrivals.note_repeat`."""
+        self._take(Repeated(sop_instance_uid, received, wanted))
 
     def note_conflict(self, instance: ReceivedInstance) -> int:
         """Remember an instance that is kept apart, at once; return the number of the conflict."""

@@ -92,6 +92,9 @@ class Decision:
     why: tuple[str, ...]
 
 
+TO_LEARN_FROM = Decision("", "learn", "", (), ("its series is being fetched to be learnt from",))
+"""What a CT is for that the node itself asked a peer for, because a structure set was approved on it."""
+
 DEFAULT_RULES: tuple[Rule, ...] = (
     Rule(
         "quality assurance phantom, by its ID",

@@ -177,6 +177,32 @@ alarms = sa.Table(
     sa.Column("acknowledged", Utc),
 )
 
+patients = sa.Table(
+    "patients",
+    metadata,
+    sa.Column("identity", sa.String(64), primary_key=True),
+    sa.Column("pseudonym", sa.String(12), nullable=False, unique=True),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "sop_instance_uid", sa.String(64), sa.ForeignKey("instances.sop_instance_uid"), nullable=False, unique=True
+    ),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("ct_series_uid", sa.String(64), nullable=False, index=True),
+    sa.Column("reviewed", sa.String(32), nullable=False),
+    sa.Column("patient", sa.String(12), nullable=False, index=True),
+    sa.Column("case_name", sa.String, nullable=False),
+    sa.Column("received", Utc, nullable=False),
+    sa.Column("next_attempt", Utc),
+    sa.Column("finished", Utc),
+)
+
 
 audit_links = sa.Table(
     "audit_links",

@@ -13,7 +13,15 @@ from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos._serialization import Serializer
 
 from dicomnode.errors import NodeError
-from dicomnode.records import ContouringOrder, DeliveryOrder, NightOrder, Order, ProofOrder, SeriesRecord
+from dicomnode.records import (
+    ApprovalOrder,
+    ApprovalRecord,
+    ContouringOrder,
+    DeliveryOrder,
+    Order,
+    ProofOrder,
+    SeriesRecord,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -23,10 +31,9 @@ WORKFLOW_VERSION = "wf-1"
 APPLICATION = "dicomnode"
 CONTOURING_RECOVERIES = 3  # a series that ends the daemon three times is set aside
 DELIVERY_RECOVERIES = 50
+FILING_RECOVERIES = 3
 POLLING_S = 1.0
 CLINICAL_PRIORITY = 10  # lower goes first, and what has none goes before all
-NIGHT_PRIORITY = 1000
-NIGHT_RECOVERIES = 10  # a turn goes on from its checkpoint: only one that ends the daemon again and again is given up
 UNDER_WAY = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
 
 Values = dict[str, Any]
@@ -58,11 +65,14 @@ class Assurances(Protocol):
         """Tell a peer once what of its instances is kept; a next time is ordered in the ledger."""
 
 
-class NightSteps(Protocol):
-    """What the workflows do to adapt the model at night."""
+class Learning(Protocol):
+    """What the workflows do to learn from what physicians approved."""
 
-    def turn(self, order: NightOrder) -> str:
-        """Take a turn of a run, and order the next one unless the run has ended."""
+    def file(self, approval_id: int, attempt: int) -> str:
+        """Make a case of a structure set that came in, or say why not; a next time is ordered in the ledger."""
+
+    def give_up(self, approval_id: int, text: str) -> None:
+        """Record that no case could be made of it."""
 
 
 class JsonSerializer(Serializer):
@@ -106,18 +116,6 @@ class WorkQueue:
         options, arguments = _work_of(order)
         self._client.enqueue_in_transaction(connection, options, *arguments)
 
-    def order(self, order: Order) -> None:
-        """Order a piece of work that no row stands for; the same order twice is one."""
-        options, arguments = _work_of(order)
-        self._client.enqueue(options, *arguments)
-
-    def is_clinical_waiting(self) -> bool:
-        """Whether a series waits to be contoured."""
-        waiting = self._client.list_queued_workflows(
-            queue_name="contour", name="contour_series", status="ENQUEUED", limit=1, load_input=False
-        )
-        return bool(waiting)
-
     def is_under_way(self, record: SeriesRecord) -> bool:
         """Whether the engine still has the work of a series' last generation before it or in hand."""
         found = self._client.list_workflows(
@@ -125,18 +123,31 @@ class WorkQueue:
         )
         return any(workflow.status in UNDER_WAY for workflow in found)
 
-    def forget_orphans(self, series_ids: Callable[[], set[int]], delivery_ids: Callable[[], set[int]]) -> None:
-        """Delete what the engine remembers of series and deliveries that the ledger has no more.
+    def has_in_hand(self, record: ApprovalRecord) -> bool:
+        """Whether the engine still has the filing of an approval before it or in hand."""
+        found = self._client.list_workflows(
+            workflow_ids=[f"file:{record.id}:{record.attempt}"], load_input=False, load_output=False
+        )
+        return any(workflow.status in UNDER_WAY for workflow in found)
+
+    def forget_orphans(
+        self,
+        series_ids: Callable[[], set[int]],
+        delivery_ids: Callable[[], set[int]],
+        approval_ids: Callable[[], set[int]],
+    ) -> None:
+        """Delete what the engine remembers of series, deliveries and approvals that the ledger has no more.
 
         Numbers may be given again: the work of a new series must not be taken for that of an old one.
 
         Args:
             series_ids: the numbers of all series, asked for after the engine's list, as new ones come meanwhile.
             delivery_ids: likewise of all deliveries.
+            approval_ids: likewise of all approvals.
         """
         found = self._client.list_workflows(load_input=False, load_output=False)
         deliveries = delivery_ids()
-        owners = {"contour": series_ids(), "deliver": deliveries, "prove": deliveries}
+        owners = {"contour": series_ids(), "deliver": deliveries, "prove": deliveries, "file": approval_ids()}
         orphans = [
             workflow.workflow_id
             for workflow in found
@@ -161,7 +172,7 @@ class DurableEngine:
         engine: of the database that the ledger is in.
         steps: what the workflows do.
         assurances: what they do about storage commitment; none where nobody asks and is asked.
-        nights: what they do to adapt the model; none where nobody does.
+        learning: what they do with what was approved; none where nothing comes in.
     """
 
     def __init__(
@@ -169,7 +180,7 @@ class DurableEngine:
         engine: sa.Engine,
         steps: Steps,
         assurances: Assurances | None = None,
-        nights: NightSteps | None = None,
+        learning: Learning | None = None,
     ) -> None:
         configuration: DBOSConfig = {
             "name": APPLICATION,
@@ -185,8 +196,8 @@ class DurableEngine:
         _register(steps)
         if assurances is not None:
             _register_assurances(assurances)
-        if nights is not None:
-            _register_nights(nights)
+        if learning is not None:
+            _register_learning(learning)
 
     def start(self) -> None:
         """Create the engine's tables where they are missing, take up what was interrupted, and work the queues."""
@@ -194,34 +205,32 @@ class DurableEngine:
         # One contouring at a time: the model fills the device. Deliveries never wait for each other.
         DBOS.register_queue("contour", worker_concurrency=1, polling_interval_sec=POLLING_S)
         DBOS.register_queue("deliver", polling_interval_sec=POLLING_S)
+        # One case at a time, for one process files into the store; it needs no network, so contouring need not wait.
+        DBOS.register_queue("file", worker_concurrency=1, polling_interval_sec=POLLING_S)
 
     def stop(self, *, wait: timedelta) -> None:
         """Take no new work and give what runs this time to end; what does not is taken up at the next start."""
         DBOS.destroy(workflow_completion_timeout_sec=round(wait.total_seconds()), destroy_registry=True)
 
 
-def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[Any, ...]]:
+def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[int, int]]:
     """Return how the engine is told of an order, and what the workflow is called with."""
-    if isinstance(order, NightOrder):
-        # In the queue of the contouring, whose work goes first: the device is one.
-        options = _options("adapt", "contour", f"adapt:{order.site}:{order.run}:{order.turn}")
-        options["priority"] = NIGHT_PRIORITY
-        if order.delay_s > 0:
-            options["delay_seconds"] = order.delay_s
-        return options, (order.site, order.run, order.turn, order.by, order.force)
     if isinstance(order, ContouringOrder):
         identity = _contouring_id(order.series_id, order.generation)
         options = _options("contour_series", "contour", identity)
         options["priority"] = CLINICAL_PRIORITY
         return options, (order.series_id, order.generation)
-    if isinstance(order, DeliveryOrder):
+    queue = "deliver"
+    if isinstance(order, ApprovalOrder):
+        name, kind, number, queue = "file_approval", "file", order.approval_id, "file"
+    elif isinstance(order, DeliveryOrder):
         name, kind, number = "deliver_structure_set", "deliver", order.delivery_id
     elif isinstance(order, ProofOrder):
         name, kind, number = "prove_delivery", "prove", order.delivery_id
     else:
         # An answered request's row goes at once and its number is given again: its work has a name of its own.
         name, kind, number = "answer_commitment", f"commitment-{uuid4().hex}", order.request_id
-    options = _options(name, "deliver", f"{kind}:{number}:{order.attempt}")
+    options = _options(name, queue, f"{kind}:{number}:{order.attempt}")
     if order.delay_s > 0:
         options["delay_seconds"] = order.delay_s  # a row that waits costs nothing, a workflow that sleeps a thread
     return options, (number, order.attempt)
@@ -262,12 +271,6 @@ def _register(steps: Steps) -> None:
         return str(step("deliver", steps.deliver, delivery_id, attempt))
 
 
-def _register_nights(steps: NightSteps) -> None:
-    @DBOS.workflow(name="adapt", max_recovery_attempts=NIGHT_RECOVERIES)
-    def adapt(site: str, run: str, turn: int, by: str, force: bool) -> str:
-        return str(_recorded("turn", steps.turn, NightOrder(site, run, turn, by, force)))
-
-
 def _register_assurances(steps: Assurances) -> None:
     @DBOS.workflow(name="prove_delivery", max_recovery_attempts=DELIVERY_RECOVERIES)
     def prove_delivery(delivery_id: int, attempt: int) -> str:
@@ -276,6 +279,16 @@ def _register_assurances(steps: Assurances) -> None:
     @DBOS.workflow(name="answer_commitment", max_recovery_attempts=DELIVERY_RECOVERIES)
     def answer_commitment(request_id: int, attempt: int) -> str:
         return str(_recorded("answer", steps.answer, request_id, attempt))
+
+
+def _register_learning(steps: Learning) -> None:
+    @DBOS.workflow(name="file_approval", max_recovery_attempts=FILING_RECOVERIES)
+    def file_approval(approval_id: int, attempt: int) -> str:
+        outcome = _recorded("file", steps.file, approval_id, attempt)
+        if isinstance(outcome, dict):
+            _recorded("give up", steps.give_up, approval_id, outcome["text"])
+            return "failed"
+        return str(outcome)
 
 
 def _recorded(name: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -42,6 +42,12 @@ def operator_event(
     return Event(kind, datetime.now(UTC), (_operator(), node), outcome, action, study)
 
 
+def operator_name() -> str:
+    """Return who decides at this terminal, as a record keeps it: who is behind sudo, else the account."""
+    operator = _operator()
+    return operator.user_name or operator.user_id
+
+
 def _operator() -> Party:
     """Return the person at the terminal, as this machine knows them: by the account, and by sudo who is behind it."""
     try:

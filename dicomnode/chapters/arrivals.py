@@ -6,16 +6,19 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dicomnode.chapters.page import Page, record_of
+from dicomnode.chapters.approvals import Approvals
+from dicomnode.chapters.page import record_of
 from dicomnode.records import Arrived, ReceivedInstance, Repeated, StructureSetRecord, StructureSetSummary
+from dicomnode.routing import RT_STRUCTURE_SET_STORAGE
 from dicomnode.series import State, advance
-from dicomnode.tables import conflicts, instances, results, series, structure_sets
+from dicomnode.tables import approvals, conflicts, instances, results, series, structure_sets
 
+HOW_IT_CAME = ("action", "rule", "calling_ae_title", "called_ae_title", "peer_address")
 # Built once: it is asked for every instance that comes.
 _BY_UID = sa.select(instances).where(instances.c.sop_instance_uid == sa.bindparam("wanted"))
 
 
-class Arrivals(Page):
+class Arrivals(Approvals):
     """The chapter of what arrived."""
 
     def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
@@ -32,9 +35,15 @@ class Arrivals(Page):
         """Remember an RT Structure Set that came in."""
         self.note_arrivals([Arrived(instance, summary)])
 
-    def note_repeat(self, sop_instance_uid: str, received: datetime) -> None:
-        """Remember that the same instance came again: a series that is sent again whole is delivered again."""
-        self.note_arrivals([Repeated(sop_instance_uid, received)])
+    def note_repeat(self, sop_instance_uid: str, received: datetime, wanted: ReceivedInstance | None = None) -> None:
+        """Remember that the same instance came again: a series that is sent again whole is delivered again.
+
+        Args:
+            sop_instance_uid: of the instance.
+            received: UTC.
+            wanted: how it came this time, where what was fetched only to learn from it is now to be contoured.
+        """
+        self.note_arrivals([Repeated(sop_instance_uid, received, wanted)])
 
     def note_arrivals(self, arrivals: Sequence[Arrived | Repeated]) -> None:
         """Remember what came, in its order and in one transaction."""
@@ -56,6 +65,8 @@ class Arrivals(Page):
                         sop_instance_uid=one.instance.sop_instance_uid, **asdict(one.summary)
                     )
                 )
+                if one.instance.action == "learn":
+                    self._open_approval(connection, one.instance)
         to_contour = [one.instance for one in new if one.instance.action == "contour" and one.summary is None]
         last = {one.series_instance_uid: one for one in to_contour}
         first: dict[str, ReceivedInstance] = {}
@@ -67,11 +78,14 @@ class Arrivals(Page):
                 self._receive(connection, last[uid])
 
     def _repeat(self, connection: sa.Connection, repeated: Repeated) -> None:
+        values: dict[str, object] = {"last_received": repeated.received}
+        if (wanted := repeated.wanted) is not None:
+            values |= {name: getattr(wanted, name) for name in HOW_IT_CAME}
         row = (
             connection.execute(
                 sa.update(instances)
                 .where(instances.c.sop_instance_uid == repeated.sop_instance_uid)
-                .values(last_received=repeated.received)
+                .values(**values)
                 .returning(*instances.c)
             )
             .mappings()
@@ -79,6 +93,10 @@ class Arrivals(Page):
         )
         if row is not None and row["action"] == "contour":
             self._receive(connection, replace(record_of(ReceivedInstance, row), received=repeated.received))
+        elif row is not None and row["action"] == "learn" and row["sop_class_uid"] == RT_STRUCTURE_SET_STORAGE:
+            known = sa.select(approvals.c.id).where(approvals.c.sop_instance_uid == repeated.sop_instance_uid)
+            if connection.execute(known).first() is None:  # it came before this release learnt from any
+                self._open_approval(connection, record_of(ReceivedInstance, row))
 
     def _receive(self, connection: sa.Connection, instance: ReceivedInstance) -> None:
         known = connection.execute(

@@ -95,6 +95,7 @@ class Results(Progress):
         """Put a series that was opened again and brought nothing new back to where its work has come to."""
         with self._begin() as connection:
             record = self._series(connection, series_id)
+            self._wake_approvals(connection, record.series_instance_uid)
             if record.before in (State.HELD, State.FAILED):
                 self._move(connection, series_id, record.before)
                 return

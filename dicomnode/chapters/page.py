@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from dicomnode.errors import LedgerUnavailable, NotFound
 from dicomnode.records import (
     AlarmRecord,
+    ApprovalRecord,
+    ApprovalState,
     CommitmentRequest,
     ConflictRecord,
     DeliveryRecord,
@@ -38,6 +40,7 @@ Record = TypeVar(
     ConflictRecord,
     AlarmRecord,
     CommitmentRequest,
+    ApprovalRecord,
 )
 _FROM_COLUMN: dict[str, Callable[[Any], Any]] = {"reasons": tuple, "not_found": tuple, "notes": tuple}
 
@@ -49,6 +52,8 @@ def record_of(kind: type[Record], row: sa.RowMapping) -> Record:
         values |= {"state": State(values["state"]), "before": State(values["before"]) if values["before"] else None}
     elif kind is DeliveryRecord:
         values |= {"state": DeliveryState(values["state"]), "proof": Proof(values["proof"])}
+    elif kind is ApprovalRecord:
+        values["state"] = ApprovalState(values["state"])
     elif kind is CommitmentRequest:
         values["references"] = tuple((sop_class, instance) for sop_class, instance in values["references"])
     return kind(**values)

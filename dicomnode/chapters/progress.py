@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from dicomnode.chapters.page import Page, record_of
+from dicomnode.chapters.approvals import Approvals
+from dicomnode.chapters.page import record_of
 from dicomnode.records import ContouringOrder, SeriesRecord
 from dicomnode.series import State
 from dicomnode.tables import instances, series
 
 
-class Progress(Page):
+class Progress(Approvals):
     """The chapter of the series."""
 
     def series_in(self, *states: State) -> list[SeriesRecord]:
@@ -29,6 +30,13 @@ class Progress(Page):
         """
         with self._begin() as connection:
             return self._series(connection, series_id)
+
+    def find_series(self, series_instance_uid: str) -> SeriesRecord | None:
+        """Return the series of this UID, if there is one."""
+        wanted = sa.select(series).where(series.c.series_instance_uid == series_instance_uid)
+        with self._begin() as connection:
+            row = connection.execute(wanted).mappings().first()
+        return record_of(SeriesRecord, row) if row else None
 
     def all_came_again(self, record: SeriesRecord) -> bool:
         """Whether every instance of the series was sent again after it was last taken to be whole."""
@@ -50,7 +58,8 @@ class Progress(Page):
         if content is not None:
             values |= {"content": content, "completed": self._now()}
         with self._begin() as connection:
-            self._move(connection, series_id, State.HELD, released=False, **values)
+            record = self._move(connection, series_id, State.HELD, released=False, **values)
+            self._wake_approvals(connection, record.series_instance_uid)
 
     def complete(self, series_id: int, content: str, *, released: bool = False) -> SeriesRecord:
         """Take a series to be whole: a new generation, and the order to contour it, in one transaction."""
@@ -67,6 +76,7 @@ class Progress(Page):
                 released=released,
             )
             self._order(connection, ContouringOrder(series_id, generation))
+            self._wake_approvals(connection, record.series_instance_uid)
         return record
 
     def refuse(self, series_id: int, generation: int, reasons: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from dicomnode.chapters.page import Page, Record, record_of
 from dicomnode.records import (
+    ApprovalState,
     ConflictRecord,
     DeliveryState,
     Due,
@@ -17,8 +18,19 @@ from dicomnode.records import (
     ResultRecord,
     SeriesRecord,
 )
+from dicomnode.routing import CT_IMAGE_STORAGE
 from dicomnode.series import OVER, State
-from dicomnode.tables import alarms, commitments, conflicts, deliveries, instances, results, series, structure_sets
+from dicomnode.tables import (
+    alarms,
+    approvals,
+    commitments,
+    conflicts,
+    deliveries,
+    instances,
+    results,
+    series,
+    structure_sets,
+)
 
 APPROVED = "APPROVED"  # PS3.3 C.8.8.16
 
@@ -56,6 +68,13 @@ class Purging(Page):
         with self._begin() as connection:
             return [_due_instance(row) for row in connection.execute(wanted).mappings()]
 
+    def old_fetched(self, before: datetime) -> list[Due]:
+        """Return the images that were fetched only to be learnt from, and came last before a time."""
+        fetched = (instances.c.action == "learn") & (instances.c.sop_class_uid == CT_IMAGE_STORAGE)
+        wanted = sa.select(instances).where(fetched, instances.c.last_received < before)
+        with self._begin() as connection:
+            return [_due_instance(row) for row in connection.execute(wanted).mappings()]
+
     def old_structure_sets(self, *, approved: bool, before: datetime) -> list[Due]:
         """Return the RT Structure Sets that came last before a time, the approved ones or the others."""
         wanted = (
@@ -75,6 +94,7 @@ class Purging(Page):
                 is None
             ):
                 return False
+            connection.execute(sa.delete(approvals).where(approvals.c.sop_instance_uid == due.about))
             connection.execute(sa.delete(structure_sets).where(structure_sets.c.sop_instance_uid == due.about))
             connection.execute(sa.delete(instances).where(mine))
         return True
@@ -172,7 +192,13 @@ class Purging(Page):
             moving = sa.select(series.c.id).where(series.c.id.in_(owners), series.c.state.not_in(OVER))
             if connection.execute(moving).first() is not None:
                 return False
-            for chunk in _chunks([one.sop_instance_uid for one in holding.instances]):
+            uids = [one.sop_instance_uid for one in holding.instances]
+            for chunk in _chunks(uids):
+                being_filed = approvals.c.sop_instance_uid.in_(chunk) & (approvals.c.state == ApprovalState.LOOKING)
+                if connection.execute(sa.select(approvals.c.id).where(being_filed)).first() is not None:
+                    return False
+            for chunk in _chunks(uids):
+                connection.execute(sa.delete(approvals).where(approvals.c.sop_instance_uid.in_(chunk)))
                 connection.execute(sa.delete(structure_sets).where(structure_sets.c.sop_instance_uid.in_(chunk)))
                 connection.execute(sa.delete(instances).where(instances.c.sop_instance_uid.in_(chunk)))
             connection.execute(sa.delete(conflicts).where(conflicts.c.id.in_([one.id for one in holding.conflicts])))

@@ -6,8 +6,8 @@ from adaptation.cases import CaseStore
 from adaptation.month_page import month_page
 from adaptation.month_report import MonthReport, report_of_month
 from dicomnode.config import Configuration
-from dicomnode.contour_watch import cases_folder
 from dicomnode.errors import NodeError
+from dicomnode.node import cases_folder
 from segmentation.durable import write_whole
 
 

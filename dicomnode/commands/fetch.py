@@ -1,19 +1,13 @@
 """What a peer has of a study, and a series of it fetched into the node."""
 
-from dataclasses import replace
-
-from dicomnode.collection import Collection
 from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
 from dicomnode.errors import NodeError
-from dicomnode.feeding import Feeding
-from dicomnode.fetch import FetchOutcome, Retrieval, fetch_series
-from dicomnode.node import Books, open_intake, timeouts_of, tls_settings_of
+from dicomnode.fetch import FetchOutcome
+from dicomnode.fetching import fetch_into
+from dicomnode.node import Books, timeouts_of, tls_settings_of
 from dicomnode.peers import Peer
-from dicomnode.pixel_decoder import PixelDecoder
 from dicomnode.query import FoundSeries, find_series
-from dicomnode.spool import MIB
-from dicomnode.visits import Visits
 
 
 def query_peer(configuration: Configuration, ae_title: str, study_uid: str) -> list[FoundSeries]:
@@ -42,25 +36,7 @@ def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_mo
         NotFound: no peer has this AE title.
         NodeError: nothing may be fetched from it.
     """
-    configuration = books.configuration
-    timeouts = timeouts_of(configuration.delivering, tls_settings_of(configuration.tls))
-    peer = _answering_peer(configuration, ae_title)
-    feeding, pixels = Feeding(), PixelDecoder()
-    _, intake = open_intake(configuration, books.ledger, feeding, pixels.digest)
-    collection = Collection(intake, feeding, Visits(configuration.node.ae_title, books.auditor.write))
-    try:
-        with collection.open_for(peer) as store:
-            how = Retrieval(
-                ae_title=configuration.node.ae_title,
-                timeouts=replace(timeouts, dimse_s=configuration.fetching.silence_s),
-                longest_s=configuration.fetching.timeout_s,
-                longest_data=configuration.receiving.message_limit_mib * MIB,
-                store=store,
-                by_move=by_move,
-            )
-            return fetch_series(peer, *uids, how)
-    finally:
-        pixels.close()
+    return fetch_into(books, _answering_peer(books.configuration, ae_title), uids, by_move=by_move)
 
 
 def _answering_peer(configuration: Configuration, ae_title: str) -> Peer:

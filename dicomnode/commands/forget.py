@@ -7,8 +7,9 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from dicomnode.commands.cases import forget_learnt
 from dicomnode.errors import NotFound
-from dicomnode.node import Books
+from dicomnode.node import Books, case_store
 from dicomnode.purge import Purge
 from dicomnode.records import Holding, SeriesRecord
 
@@ -22,12 +23,14 @@ class Forgotten:
         instances: that were received.
         conflicts: that were kept apart.
         results: structure sets of ours.
+        cases: that were to be learnt from.
     """
 
     series: tuple[str, ...]
     instances: int
     conflicts: int
     results: int
+    cases: int = 0
 
 
 def forget_series(books: Books, record: SeriesRecord, *, whole_patient: bool, dry: bool) -> Forgotten:
@@ -43,23 +46,40 @@ def forget_series(books: Books, record: SeriesRecord, *, whole_patient: bool, dr
         NotFound: the series has no Patient ID, or its files are not there any more.
         TransitionError: a series is on its way.
     """
-    holding = _of_patient(books, record) if whole_patient else books.ledger.holding_of([record.series_instance_uid])
+    patients = _patients_of(books, record) if whole_patient else set()
+    if whole_patient:
+        holding = _of_patients(books, record, patients)
+    else:
+        holding = books.ledger.holding_of([record.series_instance_uid])
+    cases = _cases_of(books, holding, patients)
     if not dry:
         Purge(books, books.auditor.write).forget(holding)
+        _forget_cases(books, holding, patients)
     return Forgotten(
         tuple(books.pseudonyms.of(one.series_instance_uid) for one in holding.series),
         len(holding.instances),
         len(holding.conflicts),
         len(holding.results),
+        len(cases),
     )
 
 
-def _of_patient(books: Books, record: SeriesRecord) -> Holding:
-    data_dir = books.configuration.node.data_dir
+def _patients_of(books: Books, record: SeriesRecord) -> set[str]:
+    """Return the Patient IDs of a series.
+
+    Raises:
+        NotFound: it has none, or its files are not there any more.
+    """
     paths = books.examiner.paths_of(books.ledger.instances_of(record.series_instance_uid))
     patients = {patient_id for path in paths if (patient_id := _read(path)[0])}
     if not patients:
         raise NotFound("the series has no Patient ID, or its files are not there any more")
+    return patients
+
+
+def _of_patients(books: Books, record: SeriesRecord, patients: set[str]) -> Holding:
+    """Return everything that the node has of some patients."""
+    data_dir = books.configuration.node.data_dir
     series, instances = {record.series_instance_uid}, set()
     for path in _files(data_dir):
         patient_id, series_instance_uid, sop_instance_uid = _read(path)
@@ -67,6 +87,28 @@ def _of_patient(books: Books, record: SeriesRecord) -> Holding:
             series.add(series_instance_uid)
             instances.add(sop_instance_uid)
     return books.ledger.holding_of(series, instances)
+
+
+def _pseudonyms_of(books: Books, holding: Holding, patients: set[str]) -> list[str]:
+    """Return by which pseudonyms learning knows some patients; one without an ID is known by the series."""
+    identities = [*patients, *(one.series_instance_uid for one in holding.series if patients)]
+    found = [books.ledger.find_pseudonym(books.pseudonyms.identity_of(one)) for one in identities]
+    return [pseudonym for pseudonym in found if pseudonym]
+
+
+def _cases_of(books: Books, holding: Holding, patients: set[str]) -> list[str]:
+    """Return the names of the cases that were made of what is to be forgotten."""
+    pseudonyms = set(_pseudonyms_of(books, holding, patients))
+    cts = {books.pseudonyms.of(one.series_instance_uid) for one in holding.series}
+    records = case_store(books.configuration).all_records()
+    return [record.name for record in records if record.patient in pseudonyms or record.ct in cts]
+
+
+def _forget_cases(books: Books, holding: Holding, patients: set[str]) -> None:
+    for pseudonym in _pseudonyms_of(books, holding, patients):
+        forget_learnt(books, [pseudonym])
+    for one in holding.series:
+        case_store(books.configuration).forget_ct(books.pseudonyms.of(one.series_instance_uid))
 
 
 def _files(data_dir: Path) -> Iterator[Path]:

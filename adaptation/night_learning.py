@@ -20,6 +20,7 @@ from adaptation.history import mean_of
 from adaptation.journal import Journal
 from adaptation.learnt_from import read_learnt_from, write_learnt_from
 from adaptation.lesson import Lesson
+from adaptation.looks import is_worth_a_look
 from adaptation.night import Night, folder_of
 from adaptation.partition import Part
 from adaptation.presets import Wish, recipe_of
@@ -29,7 +30,7 @@ from adaptation.samples import Prepared, Sampler, Variation, prepare
 from adaptation.site_batches import mixed
 from adaptation.state import State
 from adaptation.train import Checkpoint, train
-from adaptation.tuning import Tuner
+from adaptation.tuning import Tuner, dice_of
 from segmentation.bundle import bundle_digest, read_manifest
 from segmentation.durable import write_whole
 from segmentation.network.beginning import new_segmenter
@@ -37,6 +38,7 @@ from segmentation.network.checkpoint import write_bundle
 from segmentation.network.cut import Rest, locked_places
 from segmentation.network.places import counted_layers, places
 from segmentation.network.segmenter import Segmenter
+from segmentation.predict import load_predictor
 
 SOURCE = "source"  # folder of the features of cases that are not the site's
 PACE_STEPS = 6  # that are timed; the first one is not counted
@@ -200,7 +202,10 @@ def _sampler(some: Sequence[Source], recipe: Recipe, size: int) -> Sampler:
 
 
 def keep_pace(night: Night) -> None:
-    """Time a few steps and a look at the tuning cases, and write down how many steps there is time for."""
+    """Time a few steps and a look at the tuning cases, and write down how many steps there is time for.
+
+    The look is at the model in service: a candidate that is no better on these cases is not shown to the gate.
+    """
     plan = night.run.plan()
     recipe = recipe_for(night, plan)
     network = fresh_network(night, plan, recipe)
@@ -216,13 +221,14 @@ def keep_pace(night: Night) -> None:
     )
     step_s = median(after - before for before, after in pairwise(marks[1:]))
     tuner, began = tuner_of(night, plan, recipe), night.seconds()
-    if tuner:
-        tuner(network.state_dict())
+    current = mean_of(dice_of(load_predictor(folder_of(plan.current), night.device), tuner.cases)) if tuner else None
     look_s = (night.seconds() - began) if tuner else 0.0
     each_s = step_s + look_s / night.settings.tune_every
     room = PACE_SHARE * night.settings.minutes * 60 / each_s if each_s > 0 else night.settings.steps
     steps = max(1, min(night.settings.steps, int(room)))
-    night.run.keep("pace", {"steps": steps, "step_s": round(step_s, 4), "look_s": round(look_s, 2)})
+    night.run.keep(
+        "pace", {"steps": steps, "step_s": round(step_s, 4), "look_s": round(look_s, 2), "current_dsc": current}
+    )
 
 
 def tuner_of(night: Night, plan: Plan, recipe: Recipe) -> Tuner | None:
@@ -269,6 +275,14 @@ def keep_training(night: Night) -> None:
     known = read_learnt_from(folder_of(plan.base))
     write_learnt_from(night.candidate, [*known, *learnt, *(case.name for case in night.replay)])
     night.run.keep("train", _came_to(bundle_digest(manifest), recipe, state, watch.minutes))
+
+
+def takes_a_look(night: Night) -> bool:
+    """Whether the candidate is so good on the tuning cases, where there are any, that the gate is to see it."""
+    current, tuning = night.run.read("pace")["current_dsc"], night.run.read("train")["tuning"]
+    if current is None or not tuning:
+        return True
+    return is_worth_a_look(max(dsc for _, dsc in tuning) - current, night.limits.looks)
 
 
 class _Watch:

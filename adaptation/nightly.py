@@ -13,7 +13,7 @@ from adaptation.night_judging import (
     keep_verdict,
     keep_version,
 )
-from adaptation.night_learning import keep_features, keep_pace, keep_training
+from adaptation.night_learning import keep_features, keep_pace, keep_training, takes_a_look
 from adaptation.night_plan import keep_plan
 from adaptation.night_shadow import judge_shadow
 from adaptation.runs import END, PLAN
@@ -77,9 +77,16 @@ def advance(night: Night) -> Progress:
         if not night.team.leads:
             raise
         return end(night, "stopped", f"{step}: {error}", step)
+    return _early_end(night, step) or Progress(step, is_paused=False, is_ended=False)
+
+
+def _early_end(night: Night, step: str) -> Progress | None:
+    """End the run behind a step that calls for that; None where it goes on."""
     if step == PLAN and not night.run.plan().starts:
         return end(night, "did not start", "; ".join(night.run.plan().reasons), step)
-    return Progress(step, is_paused=False, is_ended=False)
+    if step == TRAINING and night.team.leads and not takes_a_look(night):
+        return end(night, "done", "no better on the tuning cases than the model in service: no look was taken", step)
+    return None
 
 
 def end(night: Night, outcome: str, text: str, step: str = END) -> Progress:

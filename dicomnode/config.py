@@ -23,7 +23,8 @@ from pydantic_core import ErrorDetails
 from pydicom.datadict import tag_for_keyword
 
 from adaptation.admission_limits import AdmissionLimits
-from adaptation.limits import PartLimits, WatchLimits
+from adaptation.limits import GateLimits, LookLimits, PartLimits, RunLimits, WatchLimits
+from adaptation.night_settings import NightSettings
 from dicomnode.errors import ConfigurationError
 from dicomnode.peers import Peer, ae_title_fault
 from dicomnode.routing import DEFAULT_RULES, Rule
@@ -194,6 +195,21 @@ class Checking(_Section):
     daily_at: time = time(6, 30)
 
 
+class Nights(_Section):
+    """When the node adapts its model, how, and what is demanded of what comes out."""
+
+    adapt: bool = False
+    daily_at: time = time(21, 0)
+    late_h: Annotated[float, Field(ge=0, le=23)] = 6.0
+    model: str = "starter"
+    source_dir: Annotated[Path | None, BeforeValidator(_named_file)] = None
+    auto_promote: bool = False
+    training: NightSettings = NightSettings()
+    run: RunLimits = RunLimits()
+    looks: LookLimits = LookLimits()
+    gate: GateLimits = GateLimits()
+
+
 class Watching(_Section):
     """When the watch on approved contours looks, and what it complains of."""
 
@@ -226,6 +242,7 @@ class Configuration(_Section):
     retention: Retention = Retention()
     metrics: Metrics = Metrics()
     checking: Checking = Checking()
+    nights: Nights = Nights()
     watching: Watching = Watching()
     logging: LogSettings = LogSettings()
 

@@ -36,6 +36,7 @@ from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub
 from dicomnode.metrics import Latencies, MetricsPage, NodeCollector
+from dicomnode.nights import Nights, Outside
 from dicomnode.node import (
     Books,
     case_store,
@@ -94,11 +95,7 @@ def build_contourer(configuration: Configuration) -> Contourer:
     return Contourer(
         timeout_s=configuration.contouring.timeout_s,
         memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
-        environment={
-            KEY_FILE: str(key_file(configuration)),
-            LOG_FORMAT: configuration.logging.format,
-            LOG_LEVEL: configuration.logging.level,
-        },
+        environment=child_environment(configuration),
     )
 
 
@@ -106,13 +103,18 @@ def build_filer(configuration: Configuration) -> Contourer:
     """Return the process that makes cases of approved structure sets; it starts when it is first asked."""
     return Contourer(
         timeout_s=configuration.contouring.timeout_s,
-        environment={
-            KEY_FILE: str(key_file(configuration)),
-            LOG_FORMAT: configuration.logging.format,
-            LOG_LEVEL: configuration.logging.level,
-        },
+        environment=child_environment(configuration),
         command=(sys.executable, "-m", "dicomnode.filing_process"),
     )
+
+
+def child_environment(configuration: Configuration) -> dict[str, str]:
+    """Return what a child process that logs is told."""
+    return {
+        KEY_FILE: str(key_file(configuration)),
+        LOG_FORMAT: configuration.logging.format,
+        LOG_LEVEL: configuration.logging.level,
+    }
 
 
 class Daemon:
@@ -174,7 +176,10 @@ class Daemon:
         self._filer = build_filer(configuration)
         self._fetcher = CtFetcher(self._books, settle=partial(self._registrar.settle, ADOPTION_S))
         self._approvals = self._build_approvals()
-        self._engine = DurableEngine(self._books.engine, self._jobs, self._build_assurance(), self._approvals)
+        self._nights = self._build_nights()
+        self._engine = DurableEngine(
+            self._books.engine, self._jobs, self._build_assurance(), self._approvals, self._nights
+        )
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
             Appointment("constancy", configuration.checking.daily_at, self._test_constancy),
@@ -182,6 +187,7 @@ class Daemon:
                 "purge", configuration.retention.daily_at, partial(purge_by_rules, self._books, self._audit.tell)
             ),
             Appointment("contours", configuration.watching.daily_at, self._look_at_contours),
+            Appointment("night", configuration.nights.daily_at, self._begin_night),
         )
 
     def _build_jobs(self) -> Jobs:
@@ -234,6 +240,12 @@ class Daemon:
             pseudonyms=books.pseudonyms,
             has_in_hand=books.queue.has_in_hand,
         )
+
+    def _build_nights(self) -> Nights:
+        queue, ledger = self._books.queue, self._books.ledger
+        environment = child_environment(self._configuration)
+        outside = Outside(queue.order, queue.is_clinical_waiting, ledger.raise_alarm, environment=environment)
+        return Nights(self._configuration, outside)
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)
@@ -300,6 +312,10 @@ class Daemon:
         watch = ContourWatch(self._configuration, self._books.ledger.raise_alarm, self._bell.announce, draw_in_child)
         watch.step(datetime.now(UTC))
 
+    def _begin_night(self) -> None:
+        if name := self._nights.begin(datetime.now(UTC).astimezone()):
+            log.info("a night of adaptation begins", run=name)
+
     def run(self) -> None:
         """Take turns until told to stop, then drain."""
         last_reconciled = datetime.min.replace(tzinfo=UTC)
@@ -314,6 +330,7 @@ class Daemon:
                 if now - last_reconciled >= RECONCILE_EVERY or now < last_reconciled:
                     self._watch.reconcile(now)
                     self._approvals.reconcile()
+                    self._begin_night()  # a machine that slept at the time makes up for it
                     last_reconciled = now
             except LedgerUnavailable as error:
                 log.warning("the ledger cannot be used for the moment", reason=str(error))
@@ -332,10 +349,12 @@ class Daemon:
         if self._receiver is not None:
             self._receiver.stop(grace_s=min(ASSOCIATIONS_S, self._drain_s / 2))
         self._registrar.close()
+        self._nights.pause()
         # What is interrupted is not lost: the engine takes it up where it was.
         self._engine.stop(wait=timedelta(seconds=max(deadline - time.monotonic(), 0)))
         self._contourer.close()
         self._filer.close()
+        self._nights.close()
         self._pixels.close()
         self._metrics.close()
         self._tell_audit(Kind.APPLICATION_STOP)

@@ -413,5 +413,26 @@ class ApprovalOrder:
     delay_s: float
 
 
-Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder | ApprovalOrder
+@dataclass(frozen=True)
+class NightOrder:
+    """A turn of a run of adaptation.
+
+    Args:
+        site: AE title of the node.
+        run: its name.
+        turn: from 1.
+        by: the person who asked for the run; empty for the schedule.
+        force: whether what only has to be waited for is not waited for.
+        delay_s: before it begins.
+    """
+
+    site: str
+    run: str
+    turn: int
+    by: str = ""
+    force: bool = False
+    delay_s: float = 0.0
+
+
+Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder | ApprovalOrder | NightOrder
 """A piece of work for the durable engine."""

@@ -18,6 +18,7 @@ from dicomnode.records import (
     ApprovalRecord,
     ContouringOrder,
     DeliveryOrder,
+    NightOrder,
     Order,
     ProofOrder,
     SeriesRecord,
@@ -34,6 +35,8 @@ DELIVERY_RECOVERIES = 50
 FILING_RECOVERIES = 3
 POLLING_S = 1.0
 CLINICAL_PRIORITY = 10  # lower goes first, and what has none goes before all
+NIGHT_PRIORITY = 1000
+NIGHT_RECOVERIES = 10  # a turn goes on from its checkpoint: only one that ends the daemon again and again is given up
 UNDER_WAY = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
 
 Values = dict[str, Any]
@@ -73,6 +76,13 @@ class Learning(Protocol):
 
     def give_up(self, approval_id: int, text: str) -> None:
         """Record that no case could be made of it."""
+
+
+class NightSteps(Protocol):
+    """What the workflows do to adapt the model at night."""
+
+    def turn(self, order: NightOrder) -> str:
+        """Take a turn of a run, and order the next one unless the run has ended."""
 
 
 class JsonSerializer(Serializer):
@@ -115,6 +125,18 @@ class WorkQueue:
         """Order a piece of work; the same order twice is one."""
         options, arguments = _work_of(order)
         self._client.enqueue_in_transaction(connection, options, *arguments)
+
+    def order(self, order: Order) -> None:
+        """Order a piece of work that no row stands for; the same order twice is one."""
+        options, arguments = _work_of(order)
+        self._client.enqueue(options, *arguments)
+
+    def is_clinical_waiting(self) -> bool:
+        """Whether a series waits to be contoured."""
+        waiting = self._client.list_queued_workflows(
+            queue_name="contour", name="contour_series", status="ENQUEUED", limit=1, load_input=False
+        )
+        return bool(waiting)
 
     def is_under_way(self, record: SeriesRecord) -> bool:
         """Whether the engine still has the work of a series' last generation before it or in hand."""
@@ -173,6 +195,7 @@ class DurableEngine:
         steps: what the workflows do.
         assurances: what they do about storage commitment; none where nobody asks and is asked.
         learning: what they do with what was approved; none where nothing comes in.
+        nights: what they do to adapt the model; none where nobody does.
     """
 
     def __init__(
@@ -181,6 +204,7 @@ class DurableEngine:
         steps: Steps,
         assurances: Assurances | None = None,
         learning: Learning | None = None,
+        nights: NightSteps | None = None,
     ) -> None:
         configuration: DBOSConfig = {
             "name": APPLICATION,
@@ -198,6 +222,8 @@ class DurableEngine:
             _register_assurances(assurances)
         if learning is not None:
             _register_learning(learning)
+        if nights is not None:
+            _register_nights(nights)
 
     def start(self) -> None:
         """Create the engine's tables where they are missing, take up what was interrupted, and work the queues."""
@@ -213,8 +239,15 @@ class DurableEngine:
         DBOS.destroy(workflow_completion_timeout_sec=round(wait.total_seconds()), destroy_registry=True)
 
 
-def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[int, int]]:
+def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[Any, ...]]:
     """Return how the engine is told of an order, and what the workflow is called with."""
+    if isinstance(order, NightOrder):
+        # In the queue of the contouring, whose work goes first: the device is one.
+        options = _options("adapt", "contour", f"adapt:{order.site}:{order.run}:{order.turn}")
+        options["priority"] = NIGHT_PRIORITY
+        if order.delay_s > 0:
+            options["delay_seconds"] = order.delay_s
+        return options, (order.site, order.run, order.turn, order.by, order.force)
     if isinstance(order, ContouringOrder):
         identity = _contouring_id(order.series_id, order.generation)
         options = _options("contour_series", "contour", identity)
@@ -269,6 +302,12 @@ def _register(steps: Steps) -> None:
     @DBOS.workflow(name="deliver_structure_set", max_recovery_attempts=DELIVERY_RECOVERIES)
     def deliver_structure_set(delivery_id: int, attempt: int) -> str:
         return str(step("deliver", steps.deliver, delivery_id, attempt))
+
+
+def _register_nights(steps: NightSteps) -> None:
+    @DBOS.workflow(name="adapt", max_recovery_attempts=NIGHT_RECOVERIES)
+    def adapt(site: str, run: str, turn: int, by: str, force: bool) -> str:
+        return str(_recorded("turn", steps.turn, NightOrder(site, run, turn, by, force)))
 
 
 def _register_assurances(steps: Assurances) -> None:

@@ -176,10 +176,22 @@ def test_person_need_not_wait(done):
     assert "physicist asked for it" in forced.run.plan().occasion
 
 
-def test_night_without_a_gain_is_refused(tmp_path):
-    """What the base draws well needs no other model: no version, the reasons, and the look is spent."""
+def test_candidate_that_is_no_better_on_the_tuning_cases_takes_no_look(tmp_path):
+    """The gate is not asked about what the run itself does not think well of."""
     one = night(tmp_path, settings=replace(SETTINGS, steps=1))
     fill(one.store, hu=tuple(ORGAN_HU.values()))
+
+    finish(one)
+
+    assert one.run.read("end")["text"].startswith("no better on the tuning cases")
+    assert one.runs.looks() == ()
+    assert one.registry.versions("tiny") == ()
+
+
+def test_night_without_a_gain_is_refused(tmp_path):
+    """What the base draws well needs no other model: no version, the reasons, and the look is spent."""
+    one = night(tmp_path, settings=replace(SETTINGS, steps=1), limits=with_limits(tune=0))
+    fill(one.store, hu=tuple(ORGAN_HU.values()), tune=0)
 
     finish(one)
 

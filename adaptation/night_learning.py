@@ -31,7 +31,7 @@ from adaptation.site_batches import mixed
 from adaptation.state import State
 from adaptation.train import Checkpoint, train
 from adaptation.tuning import Tuner, dice_of
-from segmentation.bundle import bundle_digest, read_manifest
+from segmentation.bundle import WEIGHTS, Manifest, bundle_digest, read_manifest
 from segmentation.durable import write_whole
 from segmentation.network.beginning import new_segmenter
 from segmentation.network.checkpoint import write_bundle
@@ -274,7 +274,7 @@ def keep_training(night: Night) -> None:
     learnt = [case.name for part in (Part.TRAIN, Part.TUNE) for case in plan.cases[part]]
     known = read_learnt_from(folder_of(plan.base))
     write_learnt_from(night.candidate, [*known, *learnt, *(case.name for case in night.replay)])
-    night.run.keep("train", _came_to(bundle_digest(manifest), recipe, state, watch.minutes))
+    night.run.keep("train", _came_to(manifest, recipe, state, watch.minutes))
 
 
 def takes_a_look(night: Night) -> bool:
@@ -315,12 +315,13 @@ class _Watch:
                 write_whole(self._spent, str(self.minutes).encode())
 
 
-def _came_to(digest: str, recipe: Recipe, state: State, minutes: float) -> dict[str, Any]:
+def _came_to(manifest: Manifest, recipe: Recipe, state: State, minutes: float) -> dict[str, Any]:
     history, training = state.history, recipe.training
     with torch.device("meta"):
         layers = counted_layers(Segmenter(recipe.variant, len(recipe.organs)), training.trained)
     return {
-        "digest": digest,
+        "digest": bundle_digest(manifest),
+        "weights": manifest.sha256[WEIGHTS],
         "version": recipe.version,
         "place": next(place for place in places(recipe.variant) if place in training.trained),
         "layers": layers,

@@ -14,6 +14,7 @@ import torch
 from adaptation.data_folder import find_cases
 from adaptation.dossier import Limits
 from adaptation.labelled_ct import Case
+from adaptation.learnt_from import read_learnt_from
 from adaptation.night import Night
 from adaptation.nightly import TRAINING, Progress, advance, next_step
 from adaptation.team import ALONE, Team
@@ -58,18 +59,19 @@ def build_night(
         CaseError: there are no cases of the source where the configuration names them.
     """
     nights, data_dir = configuration.nights, configuration.node.data_dir
+    base = find_model(nights.model, configuration.contouring.bundle_dirs).folder
     return Night(
         root=data_dir / "adaptation",
         name=asked.run,
         store=case_store(configuration),
         registry=Registry(data_dir / "models"),
         model=nights.model,
-        base=find_model(nights.model, configuration.contouring.bundle_dirs).folder,
+        base=base,
         settings=nights.training,
         limits=Limits(parts=configuration.adaptation.parts, run=nights.run, looks=nights.looks, gate=nights.gate),
         clock=clock,
         seconds=time.monotonic,
-        source=source_cases(nights.source_dir),
+        source=source_cases(nights.source_dir, base),
         device=configuration.contouring.device,
         by=asked.by,
         force=asked.force,
@@ -81,14 +83,17 @@ def build_night(
     )
 
 
-def source_cases(folder: Path | None) -> tuple[Case, ...]:
+def source_cases(folder: Path | None, base: Path) -> tuple[Case, ...]:
     """Return the cases of the source in an order that nobody chose, and that stays when others come.
+
+    Those that the base has not learnt from come first: on them it is seen what is forgotten.
 
     Raises:
         CaseError: there are none in the folder.
     """
     cases = find_cases(folder).cases if folder else ()
-    return tuple(sorted(cases, key=lambda case: hashlib.sha256(case.name.encode()).digest()))
+    known = read_learnt_from(base)
+    return tuple(sorted(cases, key=lambda case: (case.name in known, hashlib.sha256(case.name.encode()).digest())))
 
 
 def software() -> dict[str, str]:

@@ -1,10 +1,13 @@
-"""How long a step takes, each way, one after the other in the same minutes."""
+"""How long a step takes, each way, one after the other in the same minutes.
+
+Shares are of processor seconds: on a machine that does something else too, a clock on the wall measures that.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import torch
@@ -25,20 +28,27 @@ class Timing:
 
     Args:
         way: of learning.
-        seconds: of each step, but of the first ones.
-        share: of the median step that trains all places.
+        seconds: on the wall, of each step but the first of a turn.
+        processor_s: of all threads, likewise.
+        share: of the median step that trains all places, in processor seconds.
         ideal: share of the arithmetic.
     """
 
     way: Way
     seconds: tuple[float, ...]
+    processor_s: tuple[float, ...]
     share: float
     ideal: float
 
     @property
     def median(self) -> float:
-        """The median of the seconds."""
+        """The median on the wall."""
         return float(np.median(self.seconds))
+
+    @property
+    def processor_median(self) -> float:
+        """The median of processor seconds."""
+        return float(np.median(self.processor_s))
 
 
 def time_steps(recipe: Recipe, cases: Sequence[Prepared], cache: Path, *, rounds: int, steps: int) -> list[Timing]:
@@ -55,27 +65,32 @@ def time_steps(recipe: Recipe, cases: Sequence[Prepared], cache: Path, *, rounds
     network = new_segmenter(recipe.variant, recipe.organs, recipe.training.seed)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     ways = {way: lessons_of(way, recipe, network, cases, cache=cache, settings=settings) for way in WAYS}
-    seconds: dict[Way, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[Way, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for number in range(rounds):
         for way, lessons in ways.items():
             seconds[way] += _turn(network, lessons, steps + 1)[1:]
+        middle = {way: np.median([each[1] for each in some]) for way, some in seconds.items()}
         print(
-            f"turn {number + 1} of {rounds}: " + ", ".join(f"{way} {np.median(s):.3f} s" for way, s in seconds.items())
+            f"turn {number + 1} of {rounds}: " + ", ".join(f"{way} {s:.3f} s" for way, s in middle.items()), flush=True
         )
     work = work_of(recipe, recipe.variation.crop)
-    whole = float(np.median(seconds["all places"]))
-    return [Timing(way, tuple(s), float(np.median(s)) / whole, work.ideal(way)) for way, s in seconds.items()]
+    whole = float(np.median([each[1] for each in seconds["all places"]]))
+    timings = []
+    for way, some in seconds.items():
+        wall, processor = zip(*some, strict=True)
+        timings.append(Timing(way, wall, processor, float(np.median(processor)) / whole, work.ideal(way)))
+    return timings
 
 
-def _turn(network: Segmenter, lessons: Lessons, steps: int) -> list[float]:
-    """Return the seconds of each step: the batch, forward, backward, the optimiser, the average."""
-    marks = [perf_counter()]
+def _turn(network: Segmenter, lessons: Lessons, steps: int) -> list[tuple[float, float]]:
+    """Return wall and processor seconds of each step: the batch, forward, backward, the optimiser, the average."""
+    marks = [(perf_counter(), process_time())]
     train(
         network,
         lessons.batch_of,
         lessons.recipe.preprocessing,
         replace(lessons.recipe.training, steps=steps, patience=0),
         through=lessons.through,
-        report=lambda _state: marks.append(perf_counter()),
+        report=lambda _state: marks.append((perf_counter(), process_time())),
     )
-    return [after - before for before, after in pairwise(marks)]
+    return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(marks)]

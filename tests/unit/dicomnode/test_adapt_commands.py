@@ -16,7 +16,7 @@ from adaptation.run_plan import encode_plan
 from adaptation.runs import Runs
 from dicomnode import adapting
 from dicomnode.cli import app
-from dicomnode.contour_watch import cases_folder
+from dicomnode.node import cases_folder
 from dicomnode.terminal import EXIT_ATTENTION, choose_configuration
 from tests.support.nights import EVENING, LIMITS, SETTINGS, fill, night
 from tests.support.tiny import marked_phantom, write_tiny_bundle

@@ -46,7 +46,7 @@ class Nightly(Running):
 
     @contextmanager
     def engine(self) -> Iterator[None]:
-        engine = DurableEngine(self.database, self.steps, None, self.night)
+        engine = DurableEngine(self.database, self.steps, nights=self.night)
         engine.start()
         try:
             yield

@@ -70,7 +70,7 @@ class CaseStore:
         Raises:
             CaseError: a record cannot be read.
         """
-        return tuple(parse_record((path / RECORD).read_bytes()) for path in self._revisions())
+        return tuple(self._read())
 
     def record(self, name: str) -> CaseRecord:
         """Return the record of a case by its name.
@@ -236,12 +236,20 @@ class CaseStore:
         return self.folder / patient
 
     def _revisions(self, patient: str = "*") -> Iterator[Path]:
-        found = [path for path in self.folder.glob(f"{patient}/*/") if path.name.isdigit()]
-        yield from sorted(found, key=lambda path: (path.parent.name, int(path.name)))
+        found = self.folder.glob(f"{patient}/*/")
+        whole = [path for path in found if path.name.isdigit() and not path.parent.name.startswith(".")]
+        yield from sorted(whole, key=lambda path: (path.parent.name, int(path.name)))
+
+    def _read(self, patient: str = "*") -> Iterator[CaseRecord]:
+        for path in self._revisions(patient):
+            try:
+                content = (path / RECORD).read_bytes()
+            except FileNotFoundError:  # its patient was forgotten since the folder was listed
+                continue
+            yield parse_record(content)
 
     def _of_patient(self, patient: str) -> list[CaseRecord]:
-        folder = self._patient_folder(patient).name
-        return [parse_record((path / RECORD).read_bytes()) for path in self._revisions(folder)]
+        return list(self._read(self._patient_folder(patient).name))
 
     def _write(self, record: CaseRecord, write_arrays: Callable[[Path], None]) -> None:
         """Have a revision appear whole."""

@@ -165,6 +165,12 @@ class Approvals(Page):
         approval_id = int(connection.execute(new.returning(approvals.c.id)).scalar_one())
         self._order(connection, ApprovalOrder(approval_id, 1, 0.0))
 
+    def _open_again(self, connection: sa.Connection, sop_instance_uid: str) -> None:
+        """Have a structure set looked at anew, as its content is another now; nothing if it is none to learn from."""
+        wanted = sa.select(approvals).where(approvals.c.sop_instance_uid == sop_instance_uid)
+        if (row := connection.execute(wanted).mappings().first()) is not None:
+            self._order_approval(connection, record_of(ApprovalRecord, row), timedelta())
+
     def _wake_approvals(self, connection: sa.Connection, series_instance_uid: str) -> None:
         """Have the structure sets that wait for a CT looked at, now that it is whole."""
         waiting = sa.select(approvals).where(

@@ -62,3 +62,4 @@ class Conflicts(Arrivals):
                 )
                 if instance.action == "contour":
                     self._receive(connection, instance)
+                self._open_again(connection, instance.sop_instance_uid)

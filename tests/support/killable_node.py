@@ -1,7 +1,8 @@
 """The node's command line with a death built in: production code needs no hook for it.
 
-Environment: KILL_AT names a point, `contour:before` or one of the others below; KILL_SERIES the series, by its number
-in the ledger, whose work is cut short there; STEPS a file that gets a line for each step that begins, `contour 1`.
+Environment: KILL_AT names a point, `contour:before` or one of the others below; KILL_SERIES the series (of `file` the
+approval), by its number in the ledger, whose work is cut short there; STEPS a file that gets a line for each step that
+begins, `contour 1`.
 
 A step has up to four points: `before` it has done anything; `in` it; `done`, where its effect is in the world and the
 ledger does not know; `after`, where the ledger knows and the engine does not.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dicomnode import scu
+from dicomnode.approvals import Approvals
 from dicomnode.cli import main
 from dicomnode.contourer import Contourer
 from dicomnode.jobs import Jobs
@@ -22,8 +24,19 @@ from dicomnode.ledger import Ledger
 
 STEP, _, POINT = os.environ.get("KILL_AT", ":").partition(":")
 VICTIM = int(os.environ.get("KILL_SERIES", "0"))
-IN = {"contour": (Contourer, "_exchange"), "write": (Contourer, "_exchange"), "deliver": (scu, "_store")}
-DONE = {"contour": (Jobs, "contour"), "write": (Ledger, "note_result"), "deliver": (Ledger, "note_sent")}
+OWNER: dict[str, Any] = {"contour": Jobs, "write": Jobs, "deliver": Jobs, "file": Approvals}
+IN = {
+    "contour": (Contourer, "_exchange"),
+    "write": (Contourer, "_exchange"),
+    "deliver": (scu, "_store"),
+    "file": (Contourer, "_exchange"),
+}
+DONE = {
+    "contour": (Jobs, "contour"),
+    "write": (Ledger, "note_result"),
+    "deliver": (Ledger, "note_sent"),
+    "file": (Ledger, "note_filed"),
+}
 under_way: list[tuple[str, int]] = []
 
 
@@ -48,10 +61,10 @@ def series_of(jobs: Any, step: str, number: int) -> int:
 
 def watch_step(step: str) -> None:
     """Let a step leave a line when it begins, and die before and after it."""
-    function: Callable[..., Any] = getattr(Jobs, step)
+    function: Callable[..., Any] = getattr(OWNER[step], step)
 
     @wraps(function)
-    def watched(self: Jobs, number: int, *rest: Any) -> Any:
+    def watched(self: Any, number: int, *rest: Any) -> Any:
         work = (step, series_of(self, step, number))
         with Path(os.environ["STEPS"]).open("a") as file:
             file.write(f"{step} {work[1]}\n")
@@ -64,7 +77,7 @@ def watch_step(step: str) -> None:
         under_way.remove(work)
         return result
 
-    setattr(Jobs, step, watched)
+    setattr(OWNER[step], step, watched)
 
 
 def watch_inside(point: str, step: str, owner: Any, name: str) -> None:
@@ -85,7 +98,7 @@ def watch_inside(point: str, step: str, owner: Any, name: str) -> None:
 
 
 if __name__ == "__main__":
-    for each in ("contour", "write", "deliver"):
+    for each in OWNER:
         watch_step(each)
     if POINT == "in":
         watch_inside(POINT, STEP, *IN[STEP])

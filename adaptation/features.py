@@ -168,12 +168,3 @@ def digest_of(part: Locked) -> str:
         digest.update(name.encode())
         digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def forget_features(folder: Path, patient: str) -> None:
-    """Delete all views of a patient's cases."""
-    of_patient = folder / patient
-    for path in of_patient.glob("*"):
-        path.unlink(missing_ok=True)
-    if of_patient.is_dir():
-        of_patient.rmdir()

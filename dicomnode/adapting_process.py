@@ -9,6 +9,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from adaptation.runs import Run
 from adaptation.team import Team, device_of_process, team_of_torchrun
 from dicomnode.adapting import Asked, build_night, take_turn
 from dicomnode.config import Configuration
@@ -25,8 +26,11 @@ def turn(request: Path, team: Team) -> int:
     configuration = Configuration.model_validate(asked["configuration"])
     pause, daemon = Path(asked["pause"]), Path("/proc") / str(asked["daemon"])
 
+    run = Run(request.parents[1])
+
     def must_pause() -> bool:
-        return pause.exists() or not daemon.exists()  # the next daemon takes the run up where it was
+        # Without its daemon the next one takes the run up; it is ended from outside where a patient was forgotten.
+        return pause.exists() or not daemon.exists() or run.is_ended
 
     try:
         with held(configuration.node.data_dir / "adaptation") if team.leads else nullcontext():

@@ -105,6 +105,7 @@ class Nights:
                 return "another process is at it"
             self._note_exit(run, code)
         if run.is_ended:
+            run.clear_work()  # a patient may have been forgotten while the process was at it
             self._tell(run)
             return "ended"
         wait_s = FAILURE_WAIT_S if _failures(run) else 0.0

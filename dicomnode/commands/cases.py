@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.case_record import CaseRecord, Status, as_json
-from adaptation.forgetting import forget_patient
+from adaptation.forgetting import forget_patient, mark_models
 from dicomnode.audit.operator import operator_name
 from dicomnode.errors import NodeError, NotFound, TransitionError
 from dicomnode.node import Books, case_store
 from dicomnode.records import ApprovalRecord, ApprovalState
 from dicomnode.tables import compact
+from segmentation.registry import Registry
 
 SHOWN = (ApprovalState.PENDING, ApprovalState.LOOKING, ApprovalState.WAITING, ApprovalState.FAILED)
 
@@ -112,7 +113,7 @@ def forget_patient_id(books: Books, patient_id: str) -> tuple[str, ...]:
 
 
 def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
-    """Forget everything that learning has of some patients; return the names of the cases.
+    """Forget everything that learning has of some patients, and mark the models that saw them; return the cases' names.
 
     Raises:
         TransitionError: a structure set is just being looked at.
@@ -123,7 +124,9 @@ def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
     for pseudonym in pseudonyms:
         if not books.ledger.forget_pseudonym(pseudonym):
             raise TransitionError("a structure set is just being looked at: try again in a moment")
-        names += forget_patient(store, pseudonym)
+        names += forget_patient(store, pseudonym, datetime.now(UTC))
+    registry = Registry(books.configuration.node.data_dir / "models")
+    mark_models(registry, names, by=operator_name(), at=datetime.now(UTC))
     compact(books.engine)
     return tuple(names)
 

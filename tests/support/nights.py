@@ -55,8 +55,8 @@ def patients(part: Part, count: int, first: int = 0) -> list[str]:
     found: list[str] = []
     number = first
     while len(found) < count:
-        if part_for(f"p{number}", 0, PARTS) is part:
-            found.append(f"p{number}")
+        if part_for(f"pseudonym{number:05d}", 0, PARTS) is part:
+            found.append(f"pseudonym{number:05d}")
         number += 1
     return found
 
@@ -74,7 +74,7 @@ def filed(
     structures = {organ: Structure(origin) for organ in organs}
     source = f"set-{patient}-{at:%d%H}"
     new = NewCase(patient, ct=f"ct-{patient}", source=source, structures=structures, month="2026-03")
-    store.file(new, case or site_case(int(patient[1:])), at)
+    store.file(new, case or site_case(int(patient[-5:])), at)
 
 
 def fill(
@@ -83,7 +83,7 @@ def fill(
     """File the cases of a night."""
     for part, count in ((Part.TRAIN, train), (Part.TUNE, tune), (Part.GATE, gate)):
         for patient in patients(part, count):
-            filed(store, patient, at=EVENING - timedelta(days=1), case=site_case(int(patient[1:]), hu))
+            filed(store, patient, at=EVENING - timedelta(days=1), case=site_case(int(patient[-5:]), hu))
 
 
 def night(folder: Path, name: str = "2026-03-10", **changes: Any) -> Night:
@@ -94,7 +94,7 @@ def night(folder: Path, name: str = "2026-03-10", **changes: Any) -> Night:
     about: Mapping[str, Any] = {
         "root": folder / "adaptation",
         "name": name,
-        "store": CaseStore(folder / "cases"),
+        "store": CaseStore(folder / "adaptation" / "cases"),
         "registry": Registry(folder / "registry"),
         "model": "tiny",
         "base": base,

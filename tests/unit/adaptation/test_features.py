@@ -6,7 +6,7 @@ import torch
 
 from adaptation.errors import Paused, TrainingError
 from adaptation.feature_batches import FeatureBatch, FeatureSampler, View
-from adaptation.features import CacheSettings, FeatureMaker, Source, forget_features
+from adaptation.features import CacheSettings, FeatureMaker, Source
 from adaptation.origins import bounded
 from adaptation.recipes import Recipe
 from adaptation.samples import Prepared, Sampler, Variation
@@ -166,16 +166,6 @@ def test_old_views_make_room(maker):
 
     assert kept.exists()
     assert not old.exists()
-
-
-def test_patient_is_forgotten(maker, tmp_path):
-    """No file of the patient's is left; the others' stay."""
-    maker.make(source("P1"), [0])
-    (other,) = maker.make(source("P2"), [0])
-
-    forget_features(tmp_path, "P1")
-
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [other]
 
 
 def test_training_on_features_is_that_of_the_rest_on_slices(maker, network):

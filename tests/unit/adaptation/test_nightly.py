@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from adaptation.case_record import Origin, Status
-from adaptation.features import forget_features
+from adaptation.forgetting import MARK, forget_patient, mark_models
 from adaptation.labelled_ct import Case
 from adaptation.limits import GateLimits
 from adaptation.nightly import STEPS, Progress, advance
@@ -283,7 +283,7 @@ def test_organ_with_too_few_cases_stays_with_the_model_in_service(tmp_path):
     one = night(tmp_path, limits=with_limits(organ_gate=5))
     fill(one.store, gate=4)
     (patient,) = patients(Part.GATE, 5)[4:]
-    whole = site_case(int(patient[1:]))
+    whole = site_case(int(patient[-5:]))
     some = {organ: mask for organ, mask in whole.masks.items() if organ != "Parotid_R"}
     filed(one.store, patient, case=replace(whole, masks=some), organs=tuple(some))
 
@@ -310,22 +310,39 @@ def test_damaged_case_stops_the_night_with_a_reason(tmp_path):
 
 
 def test_forgotten_patient_ends_the_run_and_leaves_no_trace(tmp_path):
-    """Neither a file of features, of scores, nor a checkpoint holds the patient any more."""
+    """Features, scores, checkpoint: none of the patient's is left, and no other file names the patient."""
     one = night(tmp_path, settings=QUICK)
     fill(one.store)
-    for _ in range(5):
+    for _ in range(4):
         advance(one)
+    advance(replace(one, must_pause=lambda: True))
+    assert list(one.run.work.glob("checkpoint"))
     patient = one.run.plan().cases[Part.TRAIN][0].patient
 
-    ended = one.runs.forget(patient, EVENING)
-    forget_features(one.root / "features", patient)
-    one.store.forget(patient)
+    forget_patient(one.store, patient, EVENING)
 
-    assert ended == (one.name,)
     assert one.run.read("end")["text"] == "a patient of it was forgotten"
-    assert not one.run.work.exists()
-    assert not list((one.root / "features").glob(f"{patient}*"))
     assert advance(one).is_ended
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != one.run.folder / "plan.json"]
+    assert not [path for path in kept if patient in path.as_posix() or patient.encode() in path.read_bytes()]
+
+
+def test_models_that_saw_a_forgotten_patient_are_marked(tmp_path):
+    """For good, and once; a model that never saw the patient is not."""
+    one = night(tmp_path)
+    fill(one.store)
+    finish(one)
+    plan = one.run.plan()
+    seen, never = (plan.cases[part][0].patient for part in (Part.TRAIN, Part.GATE))
+
+    marked = [
+        mark_models(one.registry, forget_patient(one.store, patient, EVENING), by="operator", at=EVENING)
+        for patient in (never, seen)
+    ]
+
+    (version,) = one.registry.versions("tiny")
+    assert marked == [(), (version.digest,)]
+    assert version.marks == (MARK,)
 
 
 SHADOWED = replace(
@@ -375,7 +392,7 @@ def test_candidate_that_fails_in_the_shadow_goes(tmp_path):
     later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
     for patient in patients(Part.TRAIN, 2, first=200):
         phantom = marked_phantom(SLICES)
-        as_learnt = replace(site_case(int(patient[1:])), volume=phantom.volume, masks={
+        as_learnt = replace(site_case(int(patient[-5:])), volume=phantom.volume, masks={
             organ: phantom.masks[organ] for organ in site_case(1).masks
         })  # fmt: skip
         filed(one.store, patient, at=EVENING + timedelta(hours=6), case=as_learnt)

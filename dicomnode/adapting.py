@@ -21,7 +21,7 @@ from adaptation.team import ALONE, Team
 from dicomnode import __version__
 from dicomnode.config import Configuration
 from dicomnode.models import find_model
-from dicomnode.node import case_store
+from dicomnode.node import case_store, versions_folder
 from segmentation.golden import golden_volume
 from segmentation.registry import Registry
 
@@ -64,7 +64,7 @@ def build_night(
         root=data_dir / "adaptation",
         name=asked.run,
         store=case_store(configuration),
-        registry=Registry(data_dir / "models"),
+        registry=Registry(versions_folder(data_dir)),
         model=nights.model,
         base=base,
         settings=nights.training,

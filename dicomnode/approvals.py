@@ -25,6 +25,7 @@ Fetch = Callable[[tuple[str, ...], str], str]
 """Fetches a series (its possible studies, its UID) from the configured peers; returns what came of it, in words."""
 
 OPEN = frozenset({ApprovalState.PENDING, ApprovalState.LOOKING, ApprovalState.WAITING})
+TOLD_AT = 2  # looks for a CT, the last of which asked the peers, after which somebody must know
 FIRST_WAIT_S = 60.0  # between two looks for a CT; doubled each time
 
 
@@ -237,6 +238,9 @@ class Approvals:
         delay = timedelta(seconds=min(first, self._settings.longest_retry_h * 3600))
         self._ledger.note_waiting(record.id, found.why, found.series, delay=delay)
         log.warning("an approved structure set waits", approval=record.id, reason=found.why)
+        if record.attempt == TOLD_AT:
+            text = f"approval {record.id} waits for its CT: {found.why}"
+            self._ledger.raise_alarm("case", text, _about(record.id))
         return "waits"
 
     def _not_taken(self, record: ApprovalRecord, reasons: list[str] | tuple[str, ...]) -> str:

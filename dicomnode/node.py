@@ -70,6 +70,11 @@ def cases_folder(data_dir: Path) -> Path:
     return data_dir / "adaptation" / "cases"
 
 
+def versions_folder(data_dir: Path) -> Path:
+    """Return where the versions of the models lie."""
+    return data_dir / "models"
+
+
 def case_store(configuration: Configuration) -> CaseStore:
     """Return where cases to learn from are kept."""
     return CaseStore(cases_folder(configuration.node.data_dir), configuration.adaptation.parts)

@@ -10,7 +10,7 @@ from adaptation.case_record import CaseRecord, Status, as_json
 from adaptation.forgetting import forget_patient, mark_models
 from dicomnode.audit.operator import operator_name
 from dicomnode.errors import NodeError, NotFound, TransitionError
-from dicomnode.node import Books, case_store
+from dicomnode.node import Books, case_store, versions_folder
 from dicomnode.records import ApprovalRecord, ApprovalState
 from dicomnode.tables import compact
 from segmentation.registry import Registry
@@ -120,13 +120,15 @@ def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
         LedgerUnavailable: somebody reads the ledger for too long, whose journal still holds what was deleted.
     """
     names: list[str] = []
-    store = case_store(books.configuration)
+    store, registry = case_store(books.configuration), Registry(versions_folder(books.configuration.node.data_dir))
     for pseudonym in pseudonyms:
+        # Marks first and the mapping last: who is killed in between can ask again, and nothing is left out.
+        mine = [record.name for record in store.all_records() if record.patient == pseudonym]
+        mark_models(registry, mine, by=operator_name(), at=datetime.now(UTC))
+        names += forget_patient(store, pseudonym, datetime.now(UTC))
         if not books.ledger.forget_pseudonym(pseudonym):
             raise TransitionError("a structure set is just being looked at: try again in a moment")
-        names += forget_patient(store, pseudonym, datetime.now(UTC))
-    registry = Registry(books.configuration.node.data_dir / "models")
-    mark_models(registry, names, by=operator_name(), at=datetime.now(UTC))
+        forget_patient(store, pseudonym, datetime.now(UTC))  # what was filed between the two
     compact(books.engine)
     return tuple(names)
 

@@ -64,7 +64,7 @@ from dicomnode.workflows import DurableEngine
 
 log = structlog.get_logger(__name__)
 
-TURN_S = 0.5  # between two looks at what went quiet; adds at most so much to the quiet time
+TURN_S = 1.0  # between two looks at what went quiet; adds at most so much to the quiet time
 RECONCILE_EVERY = timedelta(seconds=30)
 LOCK_ATTEMPTS, LOCK_WAIT_S = 5, 0.1
 DRAIN_S = 60.0  # for work that is under way when the daemon is told to stop

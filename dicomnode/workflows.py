@@ -33,7 +33,8 @@ APPLICATION = "dicomnode"
 CONTOURING_RECOVERIES = 3  # a series that ends the daemon three times is set aside
 DELIVERY_RECOVERIES = 50
 FILING_RECOVERIES = 3
-POLLING_S = 1.0
+POLLING_S = 2.0  # each look at a queue costs some milliseconds, and an idle node should cost nothing
+FILING_POLLING_S = 5.0  # nobody waits for a case
 CLINICAL_PRIORITY = 10  # lower goes first, and what has none goes before all
 NIGHT_PRIORITY = 1000
 NIGHT_RECOVERIES = 10  # a turn goes on from its checkpoint: only one that ends the daemon again and again is given up
@@ -214,6 +215,7 @@ class DurableEngine:
             "executor_id": APPLICATION,
             "serializer": JsonSerializer(),
             "enable_otlp": False,
+            "notification_listener_polling_interval_sec": 60.0,  # no workflow waits for a message
             "log_level": logging.getLevelName(logging.WARNING),
         }
         DBOS(config=configuration)
@@ -232,7 +234,7 @@ class DurableEngine:
         DBOS.register_queue("contour", worker_concurrency=1, polling_interval_sec=POLLING_S)
         DBOS.register_queue("deliver", polling_interval_sec=POLLING_S)
         # One case at a time, for one process files into the store; it needs no network, so contouring need not wait.
-        DBOS.register_queue("file", worker_concurrency=1, polling_interval_sec=POLLING_S)
+        DBOS.register_queue("file", worker_concurrency=1, polling_interval_sec=FILING_POLLING_S)
 
     def stop(self, *, wait: timedelta) -> None:
         """Take no new work and give what runs this time to end; what does not is taken up at the next start."""

@@ -1,6 +1,7 @@
 """What physicians approve in a planning system that is none of ours becomes a case, in whichever order it comes."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +22,9 @@ from dicomnode.scu import send
 from tests.support.approved import APPROVED, Patient, make_patient, storescu
 from tests.support.instances import CANARY_BIRTH_DATE, CANARY_NAME
 from tests.support.node import Node, free_port, make_node, running, tps
+from tests.support.peer import receiving_peer
 from tests.support.peers_of_others import dcmqrscp, need, orthanc
+from tests.support.tiny import marked_series
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.xdist_group("approvals")]
 RULES = (
@@ -265,3 +268,25 @@ def test_a_ct_that_is_not_here_is_fetched(tmp_path: Path, bundle_dir: Path, make
 
     assert record.status is Status.ADMITTED
     assert known == []
+
+
+def test_what_is_approved_as_we_sent_it_is_untouched(tmp_path: Path, bundle_dir: Path) -> None:
+    """A planning system that approves our contours and sends them under a UID of its own has edited none."""
+    need("dcmodify", "storescu")
+    with receiving_peer() as peer, running(node_in(tmp_path / "node", bundle_dir, peer.peer)) as node:
+        node.wait_for_end(node.send_series(marked_series(1, slices=20)))
+        with node.ledger() as ledger:
+            [result] = ledger.results_of(1)
+        approved = tmp_path / "approved.dcm"
+        approved.write_bytes((node.data / result.path).read_bytes())
+        changes = [word for tag, value in APPROVED.items() for word in ("-i", f"({tag})={value}")]
+        subprocess.run(["dcmodify", "-nb", "-gin", *changes, approved], check=True, capture_output=True)
+
+        storescu(node.port, approved)
+        record = case_of(node, approved)
+
+    assert record.model_digest == result.model_digest
+    assert {organ: one.origin for organ, one in record.structures.items()} == dict.fromkeys(
+        result.volumes_cm3, Origin.UNTOUCHED
+    )
+    assert all(one.edit is not None and one.edit.dice == 1.0 for one in record.structures.values())

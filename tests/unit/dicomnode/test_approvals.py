@@ -409,3 +409,37 @@ def test_a_ct_that_was_fetched_to_learn_from_is_contoured_when_it_is_sent(world:
 
     [record] = world.ledger.series_in()
     assert (record.series_instance_uid, record.calling_ae_title) == (SERIES, "SCANNER")
+
+
+def test_what_was_fetched_to_learn_from_grows_old(world: World) -> None:
+    """Only such images, and only those that are old."""
+    world.ct_comes(1, action="learn")
+    world.ct_comes(2)
+    world.set_comes()
+
+    old = world.ledger.old_fetched(world.clock.now + timedelta(days=1))
+
+    assert [due.about for due in old] == [f"{SERIES}.1"]
+    assert world.ledger.old_fetched(world.clock.now) == []
+
+
+def test_a_structure_set_whose_content_is_another_now_is_looked_at_anew(world: World) -> None:
+    """The operator accepted a conflict: the case is made of what holds."""
+    world.ct_is_whole()
+    world.set_comes()
+    world.file()
+    changed = instance(
+        1,
+        world.clock.now,
+        sop_instance_uid=SET,
+        sop_class_uid=RT_STRUCTURE_SET_STORAGE,
+        action="learn",
+        sha256="c" * 64,
+    )
+    number = world.ledger.note_conflict(changed)
+
+    world.ledger.decide_conflict(number, "accepted", changed)
+
+    assert world.file() == "admitted"
+    first, second = (request["source"] for request in world.filer.filings)
+    assert first != second

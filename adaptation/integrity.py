@@ -61,16 +61,25 @@ def changed_places(candidate: Path, base: Path, trained: frozenset[str]) -> list
     Raises:
         BundleError: the weights of one cannot be read.
     """
-    own, theirs = read_tensors(candidate / WEIGHTS), read_tensors(base / WEIGHTS)
+    changed = [place for place in differing_places(candidate, base) if place not in trained]
+    return [f"{', '.join(changed)}: locked, and not the base's to the bit"] if changed else []
+
+
+def differing_places(one: Path, other: Path) -> list[str]:
+    """Return the places, from the input on, in which two bundles of a network have other weights or statistics.
+
+    Raises:
+        BundleError: the weights of one cannot be read.
+    """
+    ours, theirs = read_tensors(one / WEIGHTS), read_tensors(other / WEIGHTS)
     changed = {
         place_of(name)
         for name, value in theirs.items()
-        if place_of(name) not in trained
+        if not name.startswith("tails.")
         and value.is_floating_point()
-        and not (name in own and torch.equal(value, own[name]))
+        and not (name in ours and torch.equal(value, ours[name]))
     }
-    order = [place for place in places(verify_bundle(base).variant) if place in changed]
-    return [f"{', '.join(order)}: locked, and not the base's to the bit"] if order else []
+    return [place for place in places(verify_bundle(other).variant) if place in changed]
 
 
 def _differences(ours: Manifest, theirs: Manifest) -> list[str]:

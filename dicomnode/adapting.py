@@ -20,10 +20,9 @@ from adaptation.nightly import TRAINING, Progress, advance, next_step
 from adaptation.team import ALONE, Team
 from dicomnode import __version__
 from dicomnode.config import Configuration
-from dicomnode.models import find_model
-from dicomnode.node import case_store, versions_folder
+from dicomnode.models import models_of
+from dicomnode.node import case_store
 from segmentation.golden import golden_volume
-from segmentation.registry import Registry
 
 ROOMS = ("adaptation", "segmentation")
 
@@ -59,12 +58,13 @@ def build_night(
         CaseError: there are no cases of the source where the configuration names them.
     """
     nights, data_dir = configuration.nights, configuration.node.data_dir
-    base = find_model(nights.model, configuration.contouring.bundle_dirs).folder
+    models = models_of(configuration)
+    base = models.base(nights.model).folder
     return Night(
         root=data_dir / "adaptation",
         name=asked.run,
         store=case_store(configuration),
-        registry=Registry(versions_folder(data_dir)),
+        registry=models.registry,
         model=nights.model,
         base=base,
         settings=nights.training,

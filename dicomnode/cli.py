@@ -22,6 +22,7 @@ from dicomnode.cli_adapt import adapt_app
 from dicomnode.cli_models import MODEL_COMMANDS
 from dicomnode.cli_operator import OPERATOR_APPS
 from dicomnode.cli_structures import NamesFile, Time, site_names, structures_app
+from dicomnode.cli_versions import versions_app
 from dicomnode.errors import NodeError
 from dicomnode.log import Pseudonyms, set_logging_up
 from dicomnode.terminal import (
@@ -46,7 +47,8 @@ app = typer.Typer(
     add_completion=False,
 )
 rules_app = typer.Typer(help="What an instance is for.", no_args_is_help=True)
-for name, sub in {**OPERATOR_APPS, "adapt": adapt_app, "rules": rules_app, "structures": structures_app}.items():
+SUBS = {"adapt": adapt_app, "models": versions_app, "rules": rules_app, "structures": structures_app}
+for name, sub in {**OPERATOR_APPS, **SUBS}.items():
     app.add_typer(sub, name=name)
 for name, command in MODEL_COMMANDS.items():
     app.command(name)(command)
@@ -126,7 +128,7 @@ def demo(
 def segment(
     ct_dir: Annotated[Path, typer.Argument(help="Folder with one CT series.")],
     to: Annotated[Path, typer.Option("-o", "--out", help="The RTSTRUCT to write.")],
-    bundle: Annotated[str, typer.Option(help="Model.")] = "starter",
+    bundle: Annotated[str, typer.Option(help="Model in service, or NAME@VERSION.")] = "starter",
     series: Annotated[str, typer.Option(help="Series Instance UID, where the folder has several.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     picture: Annotated[Path | None, typer.Option(help="A PNG of the contours on slices.")] = None,
@@ -147,10 +149,11 @@ def segment(
     """Contour a folder of CT without a network."""
     from dicomnode.commands.ct_folder import find_ct_series, refuse_dishonest
     from dicomnode.commands.segment import segment as command
-    from dicomnode.models import find_model
+    from dicomnode.models import models_of
 
     settings = configuration()
-    model = find_model(bundle, settings.contouring.bundle_dirs)
+    models = models_of(settings)
+    model = models.called(bundle) if "@" in bundle else models.find(bundle)
     paths = find_ct_series(ct_dir, series)
     refuse_dishonest(paths, settings.receiving.minimum_slices, insist=insist)
     with Progress(console=Console(stderr=True), transient=True) as bar:

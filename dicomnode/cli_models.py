@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dicomnode.cli_structures import NamesFile, site_names
-from dicomnode.models import find_model
+from dicomnode.models import models_of
 from dicomnode.terminal import AsJson, configuration, print_json, say
 
 Data = Annotated[
@@ -166,9 +166,9 @@ def train_bundle(
 
 
 def named_or_found(model: str) -> Path:
-    """Return a model's folder or file: the path itself where there is one, else the site's or shipped model's."""
+    """Return a model's folder or file: the path itself where there is one, else the base's or a version's."""
     path = Path(model)
-    return path if path.exists() else find_model(model, configuration().contouring.bundle_dirs).folder
+    return path if path.exists() else models_of(configuration()).called(model).folder
 
 
 def progress_bar() -> Progress:

@@ -107,6 +107,13 @@ class Contouring(_Section):
     structures_file: Annotated[Path | None, BeforeValidator(_named_file)] = None
 
 
+class ModelVersions(_Section):
+    """Where the versions of models lie, and how many are kept."""
+
+    registry: Annotated[Path | None, BeforeValidator(_named_file)] = None
+    keep: PositiveInt = 5
+
+
 class Delivering(_Section):
     """How results are sent, and for how long it is tried."""
 
@@ -234,6 +241,7 @@ class Configuration(_Section):
     peers: tuple[Peer, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
     contouring: Contouring = Contouring()
+    models: ModelVersions = ModelVersions()
     delivering: Delivering = Delivering()
     fetching: Fetching = Fetching()
     alarms: Alarms = Alarms()
@@ -245,6 +253,11 @@ class Configuration(_Section):
     nights: Nights = Nights()
     watching: Watching = Watching()
     logging: LogSettings = LogSettings()
+
+    @property
+    def registry_dir(self) -> Path:
+        """The folder of the versions of models."""
+        return self.models.registry or self.node.data_dir / "models"
 
     @classmethod
     def default(cls, data_dir: Path) -> Self:
@@ -291,7 +304,7 @@ def _checked(configuration: Configuration) -> Configuration:
         *_repeated("peers", names),
         *_repeated("rules", [rule.name for rule in configuration.rules]),
         *_rule_faults(configuration.rules, set(names), receivers),
-        *_bundle_faults(configuration.rules, configuration.contouring.bundle_dirs),
+        *_bundle_faults(configuration),
         *_tls_faults(configuration.tls, configuration.node.port, configuration.peers),
         *_alarm_faults(configuration.alarms),
         *_audit_faults(configuration.audit),
@@ -319,6 +332,10 @@ def _faults_of_the_rest(document: Mapping[str, Any]) -> list[str]:
         tls = {}
         sound_peers = [{key: one[key] for key in one.keys() - {"tls", "certificates"}} for one in sound_peers]
     rest = {"tls": tls, "peers": sound_peers, "rules": sound_rules, "contouring": contouring}
+    # A bundle may be one of the registry's alone.
+    rest |= {
+        name: document[name] for name in ("node", "models") if name in document and _is_sound(name, document[name])
+    }
     try:
         _checked(Configuration.model_validate(rest))
     except ConfigurationError as error:
@@ -365,13 +382,15 @@ def _rule_faults(rules: Iterable[Rule], known: set[str], receivers: set[str]) ->
     return faults
 
 
-def _bundle_faults(rules: Iterable[Rule], folders: Iterable[Path]) -> list[str]:
-    folders = tuple(folders)
+def _bundle_faults(configuration: Configuration) -> list[str]:
+    folders, registry = configuration.contouring.bundle_dirs, configuration.registry_dir
     faults = [f"contouring.bundle_dirs: {folder} is no folder" for folder in folders if not folder.is_dir()]
-    for rule in rules:
+    for rule in configuration.rules:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", rule.bundle):
             faults.append(f"rules, {rule.name}: {rule.bundle!r} is no name of a bundle")
-        elif rule.bundle not in SHIPPED_BUNDLES and not any((folder / rule.bundle).is_dir() for folder in folders):
+        elif rule.bundle not in SHIPPED_BUNDLES and not any(
+            (folder / rule.bundle).is_dir() for folder in (*folders, registry)
+        ):
             faults.append(f"rules, {rule.name}: bundle {rule.bundle} is not shipped and in none of the bundle_dirs")
     return faults
 

@@ -63,7 +63,8 @@ def write(request: Answer) -> Answer:
 def golden(request: Answer) -> Answer:
     """Contour the golden case and compare it with the kept result."""
     predictor = predictor_of(request["bundle"], request["bundle_digest"], request["device"])
-    outcome = check_golden_case(predictor, Path(request["kept"]))
+    beside = Path(request["beside"]) if request["beside"] else None
+    outcome = check_golden_case(predictor, Path(request["kept"]), beside)
     return {**asdict(outcome), "device": str(predictor.device)}
 
 

@@ -5,6 +5,7 @@ NodeError                      a sentence for the operator
 ├── AlreadyRunning             another daemon holds this data folder
 ├── NotFound                   the operator named something that is not there
 ├── TransitionError            a series cannot go from one state to the other
+├── SwapRefused                a version that may not go into service; carries every reason
 ├── ContouringError            the contouring process failed, hung or was refused
 ├── PeerFailure                a peer cannot be talked to; says whether that may pass
 └── Refusal                    an instance is not taken; `dimse.STATUS_OF` says with which status
@@ -46,6 +47,10 @@ class NotFound(NodeError):
 
 class TransitionError(NodeError):
     """A series cannot go from its state to the one that was asked for."""
+
+
+class SwapRefused(NodeError):
+    """A version of a model may not take the place of the one in service."""
 
 
 class ContouringError(NodeError):

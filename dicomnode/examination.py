@@ -10,7 +10,7 @@ from dicomnode.errors import ConfigurationError, TransitionError
 from dicomnode.identity import segmentation_uid, structure_set_uid
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
-from dicomnode.models import Model, find_model
+from dicomnode.models import Model, Models
 from dicomnode.peers import Peer, find_peer
 from dicomnode.records import ReceivedInstance, ResultRecord, SeriesRecord
 from dicomnode.routing import Rule
@@ -57,7 +57,7 @@ class Examiner:
         rules: of the configuration.
         peers: of the configuration.
         structures: how the site names and shows the organs.
-        bundle_dirs: where the site's own models lie.
+        models: where they are looked for.
         minimum_slices: fewer are held.
         pseudonyms: by which the log speaks of a series.
     """
@@ -70,7 +70,7 @@ class Examiner:
         rules: Sequence[Rule],
         peers: Sequence[Peer],
         structures: StructureSettings,
-        bundle_dirs: Sequence[Path],
+        models: Models,
         minimum_slices: int,
         pseudonyms: Pseudonyms,
     ) -> None:
@@ -79,7 +79,7 @@ class Examiner:
         self._rules = {rule.name: rule for rule in rules}
         self._peers = tuple(peers)
         self.structures = structures
-        self._bundle_dirs = tuple(bundle_dirs)
+        self.models = models
         self._minimum_slices = minimum_slices
         self._pseudonyms = pseudonyms
 
@@ -135,7 +135,7 @@ class Examiner:
             BundleError: if it does not verify.
             ConfigurationError: if there is none.
         """
-        return find_model(name, self._bundle_dirs)
+        return self.models.find(name)
 
     def examine(self, record: SeriesRecord) -> None:
         """Decide what a series that went quiet needs."""

@@ -25,8 +25,16 @@ class GoldenReport:
     faults: tuple[str, ...]
 
 
-def try_golden_case(configuration: Configuration, contourer: Contourer, model: Model) -> GoldenReport:
+def try_golden_case(
+    configuration: Configuration, contourer: Contourer, model: Model, *, beside: Model | None = None
+) -> GoldenReport:
     """Have a model contour the golden case.
+
+    Args:
+        configuration: of the node.
+        contourer: the process that computes.
+        model: that is tried.
+        beside: a model that was tried before; what it draws there and this one does not is a fault.
 
     Raises:
         ContouringError: if the contouring process fails.
@@ -40,6 +48,7 @@ def try_golden_case(configuration: Configuration, contourer: Contourer, model: M
             "bundle_digest": model.digest,
             "device": configuration.contouring.device,
             "kept": str(folder / f"{model.digest}.npz"),
+            "beside": str(folder / f"{beside.digest}.npz") if beside else "",
         }
     )
     return GoldenReport(reply["device"], reply["is_first"], reply["dice"], tuple(reply["faults"]))

@@ -87,7 +87,10 @@ class Jobs:
         if content_digest(instance.sha256 for instance in instances) != record.content:
             # A slice came while the order waited: the series is open again and will be a generation of its own.
             return {"outcome": "superseded"}
-        model = self._examiner.model_of(self._examiner.route_of(record, instances))
+        route = self._examiner.route_of(record, instances)
+        model = self._examiner.model_of(route)
+        for fault in model.faults:
+            self._ledger.raise_alarm("model", fault, route.rule.bundle)
         kept = self._contouring_path(series_id, generation)
         paths = [str(path) for path in self._examiner.paths_of(instances)]
         # A late slice may come before `write` does: what was contoured is kept beside the organs.

@@ -19,6 +19,7 @@ from dicomnode.audit.syslog import sent_until
 from dicomnode.config import Metrics
 from dicomnode.disk import room_of
 from dicomnode.errors import ConfigurationError, LedgerUnavailable, NodeError
+from dicomnode.models import names_in_service
 from dicomnode.node import Books
 from dicomnode.series import State
 from dicomnode.visits import Visits
@@ -101,14 +102,22 @@ class NodeCollector(Collector):
             "Models in service; 0 where one cannot be used.",
             labels=["model", "version", "digest"],
         )
-        for name in sorted({rule.bundle for rule in self._books.configuration.rules if rule.action == "contour"}):
+        shadows = GaugeMetricFamily(
+            "dicomnode_shadow_model_info",
+            "Versions that contour unseen beside the model in service.",
+            labels=["model", "version", "digest"],
+        )
+        for name in names_in_service(self._books.configuration):
             try:
-                model = self._books.examiner.model_named(name)
+                model, shadow = self._books.examiner.model_named(name), self._books.examiner.models.shadow_of(name)
             except (BundleError, ConfigurationError):
                 found.add_metric([name, "", ""], 0)
             else:
                 found.add_metric([name, model.manifest.version, model.digest[:12]], 1)
+                if shadow:
+                    shadows.add_metric([name, shadow.manifest.version, shadow.digest[:12]], 1)
         yield found
+        yield shadows
 
     def _of_certificates(self) -> Iterator[Metric]:
         days = {name: (end - self._now()).total_seconds() / SECONDS_PER_DAY for name, end in self._expiries().items()}

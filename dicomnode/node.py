@@ -23,6 +23,7 @@ from dicomnode.feeding import Feeding
 from dicomnode.intake import Intake, Rows
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms, load_or_create_key
+from dicomnode.models import models_of
 from dicomnode.outgoing.requestor import Timeouts, TlsSettings
 from dicomnode.sameness import Decode, is_same
 from dicomnode.spool import MIB, Spool, make_directory
@@ -68,11 +69,6 @@ def open_key(configuration: Configuration) -> bytes:
 def cases_folder(data_dir: Path) -> Path:
     """Return where the cases lie."""
     return data_dir / "adaptation" / "cases"
-
-
-def versions_folder(data_dir: Path) -> Path:
-    """Return where the versions of the models lie."""
-    return data_dir / "models"
 
 
 def case_store(configuration: Configuration) -> CaseStore:
@@ -220,7 +216,7 @@ class Books:
             rules=configuration.rules,
             peers=configuration.peers,
             structures=structure_settings(configuration.contouring.structures_file, NAMES_FILE),
-            bundle_dirs=configuration.contouring.bundle_dirs,
+            models=models_of(configuration),
             minimum_slices=configuration.receiving.minimum_slices,
             pseudonyms=pseudonyms,
         )

@@ -14,7 +14,7 @@ from dicomnode.contourer import Contourer
 from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case
 from dicomnode.ledger import Ledger
-from dicomnode.models import find_model
+from dicomnode.models import models_of, names_in_service
 from dicomnode.node import Books
 from dicomnode.purge import Purge
 from segmentation.errors import BundleError
@@ -26,13 +26,16 @@ LATE_S = 3600  # a test that was missed while the machine slept is made up for w
 
 def constancy_test(configuration: Configuration, contourer: Contourer, ledger: Ledger) -> None:
     """Try the golden case with each model in service; what differs is an alarm."""
-    for name in sorted({rule.bundle for rule in configuration.rules if rule.action == "contour"}):
+    models = models_of(configuration)
+    for name in names_in_service(configuration):
         try:
-            model = find_model(name, configuration.contouring.bundle_dirs)
+            model = models.find(name)
             report = try_golden_case(configuration, contourer, model)
         except (BundleError, ConfigurationError, ContouringError) as error:
             ledger.raise_alarm("constancy", f"the golden case of model {name} could not be tried: {error}", name)
             continue
+        for fault in model.faults:
+            ledger.raise_alarm("model", fault, name)
         if report.faults:
             text = f"model {name} does not draw the golden case as it did: {'; '.join(report.faults)}"
             ledger.raise_alarm("constancy", text, name)

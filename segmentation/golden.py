@@ -4,7 +4,7 @@ A constancy test: it does not say whether a model is good, but whether the whole
 what it did when the model went into service on this machine.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segmentation.contouring import Contouring, load_contouring, save_contouring
@@ -33,18 +33,21 @@ class GoldenOutcome:
     faults: tuple[str, ...]
 
 
-def check_golden_case(predictor: Predictor, kept: Path) -> GoldenOutcome:
+def check_golden_case(predictor: Predictor, kept: Path, beside: Path | None = None) -> GoldenOutcome:
     """Contour the golden case and compare it with the kept result, which the first check makes.
 
     Args:
         predictor: the model in service.
         kept: file of the kept result; one for each model.
+        beside: kept result of another model; an organ that only that one finds is a fault.
     """
     found = predictor.predict(golden_volume())
+    lost = lost_organs(found, load_contouring(beside)) if beside else ()
     if not kept.exists():
         save_contouring(found, kept)
-        return GoldenOutcome(is_first=True, dice={}, faults=())
-    return compare_with_kept(found, load_contouring(kept))
+        return GoldenOutcome(is_first=True, dice={}, faults=lost)
+    same = compare_with_kept(found, load_contouring(kept))
+    return replace(same, faults=(*lost, *same.faults))
 
 
 def golden_volume() -> Volume:

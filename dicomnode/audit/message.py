@@ -27,6 +27,7 @@ class Kind(Enum):
     STUDY_DELETED = (("110105", "DICOM Study Deleted"), None, "D")
     STRANGER = (("110113", "Security Alert"), ("110126", "Node Authentication"), "E")
     HOSTILE_INPUT = (("110113", "Security Alert"), ("110132", "Use of Restricted Function"), "E")
+    SOFTWARE_CONFIGURATION = (("110113", "Security Alert"), ("110131", "Software Configuration"), "E")
     OPERATOR = (("110114", "User Authentication"), ("110122", "Login"), "E")
 
 

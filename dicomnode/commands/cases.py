@@ -10,10 +10,9 @@ from adaptation.case_record import CaseRecord, Status, as_json
 from adaptation.forgetting import forget_patient, mark_models
 from dicomnode.audit.operator import operator_name
 from dicomnode.errors import NodeError, NotFound, TransitionError
-from dicomnode.node import Books, case_store, versions_folder
+from dicomnode.node import Books, case_store
 from dicomnode.records import ApprovalRecord, ApprovalState
 from dicomnode.tables import compact
-from segmentation.registry import Registry
 
 SHOWN = (ApprovalState.PENDING, ApprovalState.LOOKING, ApprovalState.WAITING, ApprovalState.FAILED)
 
@@ -120,7 +119,7 @@ def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
         LedgerUnavailable: somebody reads the ledger for too long, whose journal still holds what was deleted.
     """
     names: list[str] = []
-    store, registry = case_store(books.configuration), Registry(versions_folder(books.configuration.node.data_dir))
+    store, registry = case_store(books.configuration), books.examiner.models.registry
     for pseudonym in pseudonyms:
         # Marks first and the mapping last: who is killed in between can ask again, and nothing is left out.
         mine = [record.name for record in store.all_records() if record.patient == pseudonym]

@@ -11,7 +11,7 @@ from dicomnode.daemon import build_contourer
 from dicomnode.disk import Level, room_of
 from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case
-from dicomnode.models import Model, find_model
+from dicomnode.models import Model, models_of, names_in_service
 from dicomnode.node import Books, certificate_files, watermarks_of
 from dicomnode.spool import MIB
 from dicomnode.structure_settings import NAMES_FILE, structure_settings
@@ -100,16 +100,16 @@ def _device(configuration: Configuration, contourer: Contourer) -> Verdict:
 
 
 def _models(configuration: Configuration, contourer: Contourer) -> Iterator[Verdict]:
-    names = sorted({rule.bundle for rule in configuration.rules if rule.action == "contour"})
-    for name in names:
+    models = models_of(configuration)
+    for name in names_in_service(configuration):
         try:
-            model = find_model(name, configuration.contouring.bundle_dirs)
+            model = models.find(name)
         except (BundleError, ConfigurationError) as error:
             yield Verdict(f"model {name}", passed=False, text=str(error))
             continue
         manifest = model.manifest
         text = f"{manifest.version}, for {manifest.purpose}s, {len(manifest.organs)} organs, {model.digest[:12]}"
-        yield Verdict(f"model {name}", passed=True, text=text)
+        yield Verdict(f"model {name}", passed=not model.faults, text="; ".join((text, *model.faults)))
         yield _golden(configuration, contourer, model)
 
 

@@ -26,7 +26,7 @@ def show_status(out: Console, status: Status) -> None:
     for model in status.models:
         if model.fault:
             out.print(f"[red]model {model.bundle}[/] ({escape(model.rule)}): {escape(model.fault)}", soft_wrap=True)
-        else:
+        if model.version:
             out.print(
                 f"model {model.bundle} {model.version} ({model.digest[:12]}) for rule {escape(model.rule)}",
                 soft_wrap=True,

@@ -16,7 +16,7 @@ from segmentation.errors import BundleError
 
 @dataclass(frozen=True)
 class ModelInService:
-    """Which model a rule uses, or why it cannot."""
+    """Which model a rule uses, and why it cannot or is not the one that it should be."""
 
     rule: str
     bundle: str
@@ -109,5 +109,6 @@ def _models(books: Books) -> list[ModelInService]:
         except (BundleError, ConfigurationError) as error:
             found.append(ModelInService(rule.name, rule.bundle, "", "", str(error)))
         else:
-            found.append(ModelInService(rule.name, rule.bundle, model.manifest.version, model.digest, ""))
+            version, fault = model.manifest.version, "; ".join(model.faults)
+            found.append(ModelInService(rule.name, rule.bundle, version, model.digest, fault))
     return found

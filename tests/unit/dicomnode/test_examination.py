@@ -12,12 +12,14 @@ from dicomnode.examination import Dispatch, Examiner, Route
 from dicomnode.identity import structure_set_uid
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
+from dicomnode.models import Models
 from dicomnode.peers import Peer
 from dicomnode.records import ContouringOrder, DeliveryOrder, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.series import State
 from dicomnode.structure_settings import StructureSettings, writing_settings
 from segmentation.phantom_series import write_series
+from segmentation.registry import Registry
 from tests.support.books import Clock, Orders, instance, new_result, open_ledger
 from tests.support.series import series_of, small_phantom
 from tests.support.small_bundle import write_small_bundle
@@ -45,7 +47,7 @@ class Room:
             rules=RULES,
             peers=peers,
             structures=structures or StructureSettings(),
-            bundle_dirs=(folder / "bundles",),
+            models=Models((folder / "bundles",), Registry(folder / "models")),
             minimum_slices=10,
             pseudonyms=Pseudonyms(b"key"),
         )

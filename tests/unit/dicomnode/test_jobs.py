@@ -13,12 +13,14 @@ from dicomnode.identity import structure_set_uid
 from dicomnode.jobs import Jobs
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
+from dicomnode.models import Models
 from dicomnode.peers import Peer
 from dicomnode.records import DeliveryOrder, DeliveryState, SeriesRecord
 from dicomnode.routing import Rule
 from dicomnode.scu import SendOutcome
 from dicomnode.series import State, content_digest
 from dicomnode.structure_settings import StructureSettings, writing_settings
+from segmentation.registry import Registry
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, new_result, open_ledger
 from tests.support.small_bundle import write_small_bundle
 
@@ -63,7 +65,7 @@ class Bench:
             rules=(Rule("planning CT", "contour", bundle="small"),),
             peers=(PEER,),
             structures=StructureSettings(),
-            bundle_dirs=(folder / "bundles",),
+            models=Models((folder / "bundles",), Registry(folder / "models")),
             minimum_slices=1,
             pseudonyms=pseudonyms,
         )

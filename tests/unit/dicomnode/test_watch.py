@@ -9,10 +9,12 @@ from dicomnode.errors import LedgerUnavailable
 from dicomnode.examination import Examiner
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
+from dicomnode.models import Models
 from dicomnode.records import DeliveryOrder, SeriesRecord
 from dicomnode.series import State
 from dicomnode.structure_settings import StructureSettings
 from dicomnode.watch import Watch
+from segmentation.registry import Registry
 from tests.support.books import NOON, SERIES, Clock, Orders, instance, new_result, open_ledger
 
 PSEUDONYMS = Pseudonyms(b"key")
@@ -28,7 +30,7 @@ class Recorder(Examiner):
             rules=(),
             peers=(),
             structures=StructureSettings(),
-            bundle_dirs=(),
+            models=Models((), Registry(Path("models"))),
             minimum_slices=1,
             pseudonyms=PSEUDONYMS,
         )

@@ -1,7 +1,8 @@
 """The shadow: what the candidate draws on newly approved patients beside the model in service, and what follows.
 
-A version in the shadow contours nobody by day. By night it and the model in service contour the patients that were
-approved since, on whom neither has learnt, and both are held against what was approved.
+By day a version in the shadow contours what was delivered, and loses an organ or does not. By night it and the model in
+service contour the patients that were approved since, on whom neither has learnt, and both are held against what was
+approved.
 """
 
 from collections.abc import Sequence

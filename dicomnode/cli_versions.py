@@ -63,6 +63,9 @@ def models_show(version: Named, as_json: AsJson = False) -> None:
     for tail in found["manifest"]["tails"]:
         say(f"  drawn by {tail['version']}: {', '.join(tail['organs'])}", markup=False)
     say(f"  learnt from: {found['manifest']['provenance']['data']}", markup=False)
+    if (seen := found["shadow"])["series"]:
+        lost = ", ".join(f"{organ} in {count}" for organ, count in seen["lost"].items()) or "none"
+        say(f"  in the shadow: {seen['series']} series, {seen['failed']} failed; organs lost: {lost}", markup=False)
     for mark in found["marks"]:
         say(f"  mark: {mark}", markup=False)
     for entry in found["history"]:

@@ -16,6 +16,7 @@ from typing import TextIO
 
 import structlog
 
+from adaptation.runs import Run
 from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
@@ -55,7 +56,9 @@ from dicomnode.registrar import Registrar
 from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_rules
 from dicomnode.scp import Receiver, SecurePort
 from dicomnode.scu import SendOutcome
+from dicomnode.shadowing import Shadowing
 from dicomnode.spool import MIB, Spool, make_directory
+from dicomnode.swapping import tell_promotions
 from dicomnode.tls.certificates import Certificates, CertificateWatch
 from dicomnode.trash import Trash
 from dicomnode.visits import Visits
@@ -152,6 +155,7 @@ class Daemon:
         self._registrar = Registrar(self._books.ledger, Spool(data_dir).digest_of)
         self._pixels = PixelDecoder()
         self._contourer = build_contourer(configuration)
+        self._shadowing = self._build_shadowing()
         self._jobs = self._build_jobs()
         self._watch = Watch(
             self._books.ledger,
@@ -178,7 +182,12 @@ class Daemon:
         self._approvals = self._build_approvals()
         self._nights = self._build_nights()
         self._engine = DurableEngine(
-            self._books.engine, self._jobs, self._build_assurance(), self._approvals, self._nights
+            self._books.engine,
+            self._jobs,
+            self._build_assurance(),
+            self._approvals,
+            self._nights,
+            shadows=self._shadowing,
         )
         self._receiver: Receiver | None = None
         self._schedule = Schedule(
@@ -207,6 +216,17 @@ class Daemon:
             delivering=configuration.delivering,
             device=configuration.contouring.device,
             data_dir=configuration.node.data_dir,
+            pseudonyms=self._books.pseudonyms,
+            after_delivery=self._shadowing.orders_after,
+        )
+
+    def _build_shadowing(self) -> Shadowing:
+        return Shadowing(
+            self._books.ledger,
+            self._books.examiner,
+            self._contourer,
+            device=self._configuration.contouring.device,
+            data_dir=self._configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
         )
 
@@ -244,8 +264,15 @@ class Daemon:
     def _build_nights(self) -> Nights:
         queue, ledger = self._books.queue, self._books.ledger
         environment = child_environment(self._configuration)
-        outside = Outside(queue.order, queue.is_clinical_waiting, ledger.raise_alarm, environment=environment)
+        outside = Outside(
+            queue.order, queue.is_clinical_waiting, ledger.raise_alarm, self._tell_of_run, environment=environment
+        )
         return Nights(self._configuration, outside)
+
+    def _tell_of_run(self, run: Run) -> None:
+        if run.has("plan"):
+            model = self._configuration.nights.model
+            tell_promotions(self._books, model, run.plan().at, tell=self._audit.tell)
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)

@@ -19,7 +19,7 @@ from dicomnode.identity import SERIES_DESCRIPTIONS, structure_set_label, structu
 from dicomnode.ledger import Ledger
 from dicomnode.log import Pseudonyms
 from dicomnode.peers import Peer, find_peer
-from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, ResultRecord, SeriesRecord
+from dicomnode.records import DeliveryRecord, DeliveryState, NewResult, ResultRecord, SeriesRecord, ShadowOrder
 from dicomnode.scu import SendOutcome
 from dicomnode.series import content_digest
 from dicomnode.spool import make_directory
@@ -48,6 +48,7 @@ class Jobs:
         device: on which the model runs.
         data_dir: which paths in the ledger are relative to.
         pseudonyms: by which the log speaks of a series.
+        after_delivery: the work that follows when a result was delivered.
         clock: the present time in UTC.
     """
 
@@ -63,6 +64,7 @@ class Jobs:
         device: str,
         data_dir: Path,
         pseudonyms: Pseudonyms,
+        after_delivery: Callable[[ResultRecord], Sequence[ShadowOrder]] = lambda _: (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger = ledger
@@ -74,6 +76,7 @@ class Jobs:
         self._device = device
         self._data_dir = data_dir
         self._pseudonyms = pseudonyms
+        self._after_delivery = after_delivery
         self._now = clock
         for folder in ("work", "results"):
             make_directory(data_dir / folder)
@@ -228,10 +231,12 @@ class Jobs:
             text = f"{delivery.peer} is no peer of the configuration"
             self._give_up(delivery, None, text, refused=True)
             return text
-        outcome = self._send(peer, self._data_dir / self._ledger.result(delivery.result_id).path)
+        result = self._ledger.result(delivery.result_id)
+        outcome = self._send(peer, self._data_dir / result.path)
         if outcome.ok:
             prove = peer.proof != "response"
-            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.comment, prove=prove)
+            then = self._after_delivery(result)
+            self._ledger.note_sent(delivery.id, outcome.status or 0, outcome.comment, prove=prove, then=then)
             log.info("a structure set was delivered", job=delivery.id, peer=peer.ae_title, status=_code(outcome))
             return "sent"
         refused = not outcome.transient

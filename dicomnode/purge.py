@@ -19,6 +19,7 @@ from dicomnode.ledger import Ledger
 from dicomnode.node import Books, case_store
 from dicomnode.records import Due, Holding
 from dicomnode.series import DELIVERED, UNFINISHED
+from dicomnode.shadowing import forget_in_shadow
 from dicomnode.tables import compact
 from dicomnode.trash import Trash
 
@@ -227,6 +228,9 @@ class Purge:
         for file in (self._data_dir / "work").glob("*-*"):
             if int(file.name.partition("-")[0]) not in known:
                 file.unlink(missing_ok=True)
+        names = [books.pseudonyms.of(record.series_instance_uid) for record in ledger.series_in()]
+        days = books.configuration.retention.results_days
+        forget_in_shadow(self._data_dir, names, self._now() - timedelta(days=days) if days else None)
         self._tell_deleted()
         if days := books.configuration.audit.keep_days:
             forwarded = bool(books.configuration.audit.syslog_transport)

@@ -434,5 +434,20 @@ class NightOrder:
     delay_s: float = 0.0
 
 
-Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder | ApprovalOrder | NightOrder
+@dataclass(frozen=True)
+class ShadowOrder:
+    """A delivered series that is to be contoured by the version in the shadow, too.
+
+    Args:
+        series_id: of the CT in the ledger.
+        generation: of its content.
+        digest: of the version.
+    """
+
+    series_id: int
+    generation: int
+    digest: str
+
+
+Order = ContouringOrder | DeliveryOrder | ProofOrder | CommitmentOrder | ApprovalOrder | NightOrder | ShadowOrder
 """A piece of work for the durable engine."""

@@ -13,6 +13,7 @@ from dicomnode.errors import SwapRefused
 from dicomnode.golden import try_golden_case
 from dicomnode.models import Model
 from dicomnode.node import Books
+from segmentation.registry_history import Act
 from segmentation.registry_version import Version
 
 log = structlog.get_logger(__name__)
@@ -112,6 +113,14 @@ def roll_back_by_itself(books: Books, name: str, decision: Decision, *, tell: Te
     return swapped
 
 
+def tell_promotions(books: Books, name: str, since: datetime, *, tell: Tell) -> None:
+    """Tell the audit what a night's run, which knows no audit, has put into service since it began."""
+    for entry in books.examiner.models.registry.history(name):
+        if entry.act is Act.PROMOTED and entry.at >= since:
+            text = f"model {name} promoted by {entry.by}: {entry.digest[:12]}: {entry.why}"
+            tell(Event(Kind.SOFTWARE_CONFIGURATION, entry.at, (_node(books),), text=text))
+
+
 def refuse_misfit(before: Model, candidate: Model) -> None:
     """Refuse a version that is for something else than what it would replace.
 
@@ -141,10 +150,13 @@ def refuse_golden_faults(books: Books, before: Model, candidate: Model, contoure
 
 def _told(books: Books, swapped: Swapped, how: str, decision: Decision, tell: Tell) -> Swapped:
     text = f"model {swapped.name} {how} by {decision.by}: {swapped.in_words()}: {decision.why}"
-    node = Party(books.configuration.node.ae_title, Role.APPLICATION, os.uname().nodename)
-    tell(Event(Kind.SOFTWARE_CONFIGURATION, decision.at, (node,), text=text))
+    tell(Event(Kind.SOFTWARE_CONFIGURATION, decision.at, (_node(books),), text=text))
     log.info("the model in service was changed", model=swapped.name, how=how, change=swapped.in_words())
     return swapped
+
+
+def _node(books: Books) -> Party:
+    return Party(books.configuration.node.ae_title, Role.APPLICATION, os.uname().nodename)
 
 
 def _named(model: Model) -> str:

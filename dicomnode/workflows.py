@@ -22,6 +22,7 @@ from dicomnode.records import (
     Order,
     ProofOrder,
     SeriesRecord,
+    ShadowOrder,
 )
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ FILING_RECOVERIES = 3
 POLLING_S = 2.0  # each look at a queue costs some milliseconds, and an idle node should cost nothing
 FILING_POLLING_S = 5.0  # nobody waits for a case
 CLINICAL_PRIORITY = 10  # lower goes first, and what has none goes before all
+SHADOW_PRIORITY = 100
 NIGHT_PRIORITY = 1000
 NIGHT_RECOVERIES = 10  # a turn goes on from its checkpoint: only one that ends the daemon again and again is given up
 UNDER_WAY = frozenset({"ENQUEUED", "DELAYED", "PENDING"})
@@ -84,6 +86,13 @@ class NightSteps(Protocol):
 
     def turn(self, order: NightOrder) -> str:
         """Take a turn of a run, and order the next one unless the run has ended."""
+
+
+class ShadowSteps(Protocol):
+    """What the workflows do to see a candidate draw before it goes into service."""
+
+    def contour_in_shadow(self, series_id: int, generation: int, digest: str) -> str:
+        """Draw the organs of a delivered series by the version in the shadow, for nobody to see."""
 
 
 class JsonSerializer(Serializer):
@@ -170,7 +179,14 @@ class WorkQueue:
         """
         found = self._client.list_workflows(load_input=False, load_output=False)
         deliveries = delivery_ids()
-        owners = {"contour": series_ids(), "deliver": deliveries, "prove": deliveries, "file": approval_ids()}
+        series = series_ids()
+        owners = {
+            "contour": series,
+            "shadow": series,
+            "deliver": deliveries,
+            "prove": deliveries,
+            "file": approval_ids(),
+        }
         orphans = [
             workflow.workflow_id
             for workflow in found
@@ -197,6 +213,7 @@ class DurableEngine:
         assurances: what they do about storage commitment; none where nobody asks and is asked.
         learning: what they do with what was approved; none where nothing comes in.
         nights: what they do to adapt the model; none where nobody does.
+        shadows: what they do in the shadow; none where nothing contours there.
     """
 
     def __init__(
@@ -206,6 +223,8 @@ class DurableEngine:
         assurances: Assurances | None = None,
         learning: Learning | None = None,
         nights: NightSteps | None = None,
+        *,
+        shadows: ShadowSteps | None = None,
     ) -> None:
         configuration: DBOSConfig = {
             "name": APPLICATION,
@@ -226,6 +245,8 @@ class DurableEngine:
             _register_learning(learning)
         if nights is not None:
             _register_nights(nights)
+        if shadows is not None:
+            _register_shadow(shadows)
 
     def start(self) -> None:
         """Create the engine's tables where they are missing, take up what was interrupted, and work the queues."""
@@ -250,6 +271,11 @@ def _work_of(order: Order) -> tuple[EnqueueOptions, tuple[Any, ...]]:
         if order.delay_s > 0:
             options["delay_seconds"] = order.delay_s
         return options, (order.site, order.run, order.turn, order.by, order.force)
+    if isinstance(order, ShadowOrder):
+        numbers = (order.series_id, order.generation, order.digest)
+        options = _options("contour_in_shadow", "contour", f"shadow:{numbers[0]}:{numbers[1]}:{numbers[2]}")
+        options["priority"] = SHADOW_PRIORITY
+        return options, numbers
     if isinstance(order, ContouringOrder):
         identity = _contouring_id(order.series_id, order.generation)
         options = _options("contour_series", "contour", identity)
@@ -304,6 +330,12 @@ def _register(steps: Steps) -> None:
     @DBOS.workflow(name="deliver_structure_set", max_recovery_attempts=DELIVERY_RECOVERIES)
     def deliver_structure_set(delivery_id: int, attempt: int) -> str:
         return str(step("deliver", steps.deliver, delivery_id, attempt))
+
+
+def _register_shadow(steps: ShadowSteps) -> None:
+    @DBOS.workflow(name="contour_in_shadow", max_recovery_attempts=CONTOURING_RECOVERIES)
+    def contour_in_shadow(series_id: int, generation: int, digest: str) -> str:
+        return str(_recorded("shadow", steps.contour_in_shadow, series_id, generation, digest))
 
 
 def _register_nights(steps: NightSteps) -> None:

@@ -9,7 +9,16 @@ import sqlalchemy as sa
 from dicomnode.chapters.page import record_of
 from dicomnode.chapters.progress import Progress
 from dicomnode.errors import NotFound
-from dicomnode.records import DeliveryOrder, DeliveryRecord, DeliveryState, NewResult, Proof, ProofOrder, ResultRecord
+from dicomnode.records import (
+    DeliveryOrder,
+    DeliveryRecord,
+    DeliveryState,
+    NewResult,
+    Proof,
+    ProofOrder,
+    ResultRecord,
+    ShadowOrder,
+)
 from dicomnode.series import State
 from dicomnode.tables import deliveries, results
 
@@ -188,7 +197,9 @@ class Outbox(Results):
         with self._begin() as connection:
             return [record_of(DeliveryRecord, row) for row in connection.execute(wanted).mappings()]
 
-    def note_sent(self, delivery_id: int, status: int, detail: str, *, prove: bool = False) -> None:
+    def note_sent(
+        self, delivery_id: int, status: int, detail: str, *, prove: bool = False, then: Iterable[ShadowOrder] = ()
+    ) -> None:
         """Remember that the peer has the structure set; the series is sent once every peer has its newest one.
 
         Args:
@@ -196,12 +207,15 @@ class Outbox(Results):
             status: of the C-STORE response.
             detail: what came of it, in words.
             prove: order that the peer be asked whether it has kept it, in the same transaction.
+            then: what else follows, likewise.
         """
         with self._begin() as connection:
             record = self._delivery(connection, delivery_id)
             if record.state is not DeliveryState.PENDING:
                 return
             self._finish(connection, record, DeliveryState.SENT, status, detail)
+            for order in then:
+                self._order(connection, order)
             values = {
                 "proof": Proof.AWAITED if prove else Proof.ACCEPTED,
                 "next_attempt": self._now() if prove else None,

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from dicomnode.errors import ConfigurationError
 from dicomnode.models import Model, Models, names_in_service
 from dicomnode.node import Books
+from dicomnode.shadowing import seen_by
 from dicomnode.swapping import Decision, Swapped, roll_back
 from segmentation.errors import SegmentationError
 from segmentation.registry_version import Version
@@ -104,9 +106,15 @@ def show_version(books: Books, called: str) -> dict[str, Any]:
     """Return all that is known of a version: manifest, where it came from, and what was done with it."""
     version = find_version(books, called)
     history = books.examiner.models.registry.history(version.name)
+    seen = seen_by(books.configuration.node.data_dir, version.digest)
     return {
         "model": version.name,
         **version_json(version),
+        "shadow": {
+            "series": len(seen),
+            "failed": sum(bool(one.fault) for one in seen),
+            "lost": dict(Counter(organ for one in seen for organ in one.lost)),
+        },
         "history": [
             entry.model_dump(mode="json", include={"at", "act", "by", "why"})
             for entry in history

@@ -13,7 +13,7 @@ from dicomnode.errors import ConfigurationError, SwapRefused
 from dicomnode.models import Models, models_of
 from dicomnode.node import Books
 from dicomnode.routing import Rule
-from dicomnode.swapping import Decision, promote, roll_back, roll_back_by_itself
+from dicomnode.swapping import Decision, promote, roll_back, roll_back_by_itself, tell_promotions
 from segmentation.bundle import WEIGHTS
 from segmentation.errors import BundleError, RegistryError
 from segmentation.registry import Registry
@@ -131,6 +131,21 @@ def test_the_watch_rolls_back_with_an_alarm(books: Books, tmp_path: Path) -> Non
 
     assert serving(books) == "base"
     assert "surface DSC below 3 sigma" in books.ledger.alarms()[0].text
+
+
+def test_what_a_night_promotes_is_told_to_the_audit(books: Books, tmp_path: Path) -> None:
+    """The run's process knows no audit: the daemon tells what was put into service since the run began."""
+    told: list[Event] = []
+    version = added(books, tmp_path, "night-1")
+    registry = books.examiner.models.registry
+    registry.promote(NAME, version.digest, by="the schedule", why="run 2026-03-02 passed the gate", at=NOON)
+
+    tell_promotions(books, NAME, NOON + timedelta(days=1), tell=told.append)
+    tell_promotions(books, NAME, NOON, tell=told.append)
+
+    assert [event.text for event in told] == [
+        f"model small promoted by the schedule: {version.digest[:12]}: run 2026-03-02 passed the gate"
+    ]
 
 
 def test_a_damaged_version_leaves_a_fault_with_what_serves_instead(books: Books, tmp_path: Path) -> None:

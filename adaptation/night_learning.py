@@ -20,6 +20,7 @@ from adaptation.history import mean_of
 from adaptation.journal import Journal
 from adaptation.learnt_from import read_learnt_from, write_learnt_from
 from adaptation.lesson import Lesson
+from adaptation.limits import SMALL_ORGANS
 from adaptation.looks import is_worth_a_look
 from adaptation.night import Night, folder_of
 from adaptation.partition import Part
@@ -66,6 +67,9 @@ def recipe_for(night: Night, plan: Plan, steps: int | None = None) -> Recipe:
     recipe = recipe_of(wish, base)
     training = replace(
         recipe.training,
+        learning_rate=settings.rate * recipe.training.learning_rate,
+        # It brings back lenses that a network has lost, and makes a cord wider than it is.
+        foreground=recipe.training.foreground if SMALL_ORGANS & set(base.organs) else 0.0,
         average=settings.average,
         tune_every=settings.tune_every,
         patience=settings.patience,

@@ -12,6 +12,7 @@ class NightSettings:
         freeze_through: the last place that is not trained: conv4 is the paper's, and leaves 10 layers.
         steps: of the training, at most.
         minutes: of the training, at most: where the machine is too slow for all steps, there are fewer.
+        rate: times the learning rates of the preset `site`; more for few steps.
         batch: samples of a step; 0 for what the network's size calls for.
         average: of the moving average of the weights.
         tune_every: steps between looks at the tuning cases.
@@ -30,6 +31,7 @@ class NightSettings:
     freeze_through: str = "conv4"
     steps: int = 4000
     minutes: float = 240.0
+    rate: float = 1.0
     batch: int = 0
     average: float = 0.999
     tune_every: int = 400
@@ -43,7 +45,10 @@ class NightSettings:
     processes: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.tune_every, self.views, self.samples, self.processes) < 1 or self.minutes <= 0:
-            raise ValueError("steps, minutes, tune_every, views, samples and processes are above 0")
+        if (
+            min(self.steps, self.tune_every, self.views, self.samples, self.processes) < 1
+            or min(self.minutes, self.rate) <= 0
+        ):
+            raise ValueError("steps, minutes, rate, tune_every, views, samples and processes are above 0")
         if not 0 <= self.source_share < 1:
             raise ValueError("source_share is a share of a batch, below 1")

@@ -63,22 +63,10 @@ class Patient:
 
     def structure_set(self, name: str, masks: Masks | None = None, tags: Mapping[str, str] | None = None) -> Path:
         """Have plastimatch write a structure set, and dcmodify what `tags` say; approved, if they are not given."""
-        work = self.folder / name
-        work.mkdir()
         masks = self.masks if masks is None else masks
-        (work / "ss.mha").write_bytes(_image(masks, phantom_of(self.seed).volume.grid))
-        lines = [f"{bit}|255 {20 * bit} 0|{organ}\n" for bit, organ in enumerate(masks)]
-        (work / "ss.txt").write_text("".join(lines))
-        command = ["plastimatch", "convert", "--input-ss-img", work / "ss.mha", "--input-ss-list", work / "ss.txt"]
-        command += ["--referenced-ct", self.folder / "ct", "--output-dicom", work / "out"]
-        subprocess.run(command, check=True, capture_output=True)
-        [path] = (work / "out").iterdir()
-        changes = [
-            word for tag, value in (APPROVED if tags is None else tags).items() for word in ("-i", f"({tag})={value}")
-        ]
-        if changes:
-            subprocess.run(["dcmodify", "-nb", *changes, path], check=True, capture_output=True)
-        return path
+        return written_by_plastimatch(
+            self.folder / name, self.folder / "ct", masks, phantom_of(self.seed).volume.grid, tags
+        )
 
 
 def make_patient(folder: Path, seed: int) -> Patient:
@@ -91,6 +79,34 @@ def make_patient(folder: Path, seed: int) -> Patient:
     folder.mkdir(parents=True)
     write_series(datasets, folder / "ct")
     return patient
+
+
+def written_by_plastimatch(
+    work: Path, ct: Path, masks: Masks, grid: Grid, tags: Mapping[str, str] | None = None
+) -> Path:
+    """Have plastimatch write masks as a structure set on a CT, and dcmodify what `tags` say; approved without them.
+
+    Args:
+        work: a folder that is made.
+        ct: the folder of the CT.
+        masks: by organ.
+        grid: of the masks and of the CT.
+        tags: `gggg,eeee` to value.
+    """
+    work.mkdir()
+    (work / "ss.mha").write_bytes(_image(masks, grid))
+    lines = [f"{bit}|255 {20 * bit} 0|{organ}\n" for bit, organ in enumerate(masks)]
+    (work / "ss.txt").write_text("".join(lines))
+    command = ["plastimatch", "convert", "--input-ss-img", work / "ss.mha", "--input-ss-list", work / "ss.txt"]
+    command += ["--referenced-ct", ct, "--output-dicom", work / "out"]
+    subprocess.run(command, check=True, capture_output=True)
+    [path] = (work / "out").iterdir()
+    changes = [
+        word for tag, value in (APPROVED if tags is None else tags).items() for word in ("-i", f"({tag})={value}")
+    ]
+    if changes:
+        subprocess.run(["dcmodify", "-nb", *changes, path], check=True, capture_output=True)
+    return path
 
 
 def storescu(port: int, *files: Path, calling: str = "TPS") -> None:

@@ -101,3 +101,18 @@ def test_run_keeps_no_request_and_no_checkpoint(whole: Path) -> None:
 
     assert not run.work.exists()
     assert json.loads((run.folder / "end.json").read_bytes())["outcome"] == "done"
+
+
+def test_processes_share_a_training(tmp_path: Path) -> None:
+    """Two of them, which torchrun starts for that step alone, come to a candidate that the gate lets through."""
+    configuration = node(tmp_path)
+    training = replace(TRAINING, processes=2)
+    nights = Nights(
+        configuration.model_copy(update={"nights": configuration.nights.model_copy(update={"training": training})}),
+        Outside(lambda _order: None, lambda: False, lambda *_words: None),
+    )
+
+    outcomes = [nights.turn(NightOrder("NODE", NAME, turn)) for turn in (1, 2, 3)]
+
+    assert outcomes == ["goes on", "goes on", "ended"]
+    assert Runs(tmp_path / "data" / "adaptation" / "runs").run(NAME).read("judge")["outcome"] == "passed"

@@ -19,7 +19,7 @@ from dicomnode.ledger import Ledger
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer, find_peer
 from dicomnode.query import has_instance
-from dicomnode.records import DeliveryRecord, DeliveryState, Proof
+from dicomnode.records import DeliveryRecord, DeliveryState, Proof, ReceivedInstance
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,7 @@ class Assurance:
         peers: of the configuration.
         calling: how they are called.
         data_dir: which paths in the ledger are relative to.
+        find_instance: returns what is known of an instance, its row written or not; else the ledger is asked.
         tell_here: tells a report on an association that is open.
         clock: the present time in UTC.
     """
@@ -64,6 +65,7 @@ class Assurance:
         calling: Calling,
         data_dir: Path,
         *,
+        find_instance: Callable[[str], ReceivedInstance | None] | None = None,
         tell_here: TellHere = lambda _report: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -71,6 +73,7 @@ class Assurance:
         self._peers = tuple(peers)
         self._calling = calling
         self._data_dir = data_dir
+        self._find_instance = find_instance or ledger.find_instance
         self._tell_here = tell_here
         self._now = clock
 
@@ -176,7 +179,7 @@ class Assurance:
     def _reason_against(self, reference: Reference) -> int | None:
         """Return why this node cannot commit itself to an instance; None if its bytes are on disk as they came."""
         sop_class, uid = reference
-        row = self._ledger.find_instance(uid)
+        row = self._find_instance(uid)
         if row is None:
             return NO_SUCH_INSTANCE
         if row.sop_class_uid != sop_class:
@@ -185,7 +188,8 @@ class Assurance:
             kept = parse_file((self._data_dir / row.path).read_bytes())
         except (OSError, NotUnderstood):
             kept = None
-        if kept is not None and hashlib.sha256(kept.data).hexdigest() == row.sha256:
+        # A row that waits to be written has no digest yet: its file is some moments old.
+        if kept is not None and row.sha256 in {"", hashlib.sha256(kept.data).hexdigest()}:
             return None
         text = "the file of an instance that was acknowledged is gone or altered: have it sent again"
         self._ledger.raise_alarm("lost", text, uid)

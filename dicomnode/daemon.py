@@ -238,6 +238,7 @@ class Daemon:
             configuration.peers,
             Calling(configuration.node.ae_title, timeouts_of(delivering, tls), delivering),
             configuration.node.data_dir,
+            find_instance=self._registrar.find_instance,
             tell_here=self._commitment.tell_here,
         )
         self._commitment.report_to(assurance)

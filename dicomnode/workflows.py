@@ -234,7 +234,6 @@ class DurableEngine:
             "executor_id": APPLICATION,
             "serializer": JsonSerializer(),
             "enable_otlp": False,
-            "notification_listener_polling_interval_sec": 60.0,  # no workflow waits for a message
             "log_level": logging.getLevelName(logging.WARNING),
         }
         DBOS(config=configuration)

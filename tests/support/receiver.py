@@ -98,7 +98,8 @@ def running_receiver(
         visits = Visits(node.ae_title, told.append)
         commitment = CommitmentScp(peers, parts.ledger.note_commitment_request)
         calling = Calling("DICOMNODE", Timeouts(dimse_s=10.0), Delivering(proof_wait_s=5.0))
-        assurance = Assurance(parts.ledger, peers, calling, folder, tell_here=commitment.tell_here)
+        find, tell = parts.registrar.find_instance, commitment.tell_here
+        assurance = Assurance(parts.ledger, peers, calling, folder, find_instance=find, tell_here=tell)
         commitment.report_to(assurance)
         receiver = scp.start(
             node,

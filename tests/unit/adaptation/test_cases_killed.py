@@ -14,7 +14,8 @@ from adaptation.cases import CaseStore
 from tests.support.killable_store import FILING, FORGETTING
 from tests.support.stored_cases import NOON, new_case, small_case
 
-PROGRAM = str(Path(__file__).parents[2] / "support" / "killable_store.py")
+TOP = Path(__file__).parents[3]
+PROGRAM = "tests.support.killable_store"
 OTHER = "bb"
 
 
@@ -28,7 +29,8 @@ def store(tmp_path: Path) -> CaseStore:
 
 
 def kill(store: CaseStore, action: str, step: str) -> None:
-    done = subprocess.run([sys.executable, PROGRAM, str(store.folder), action, step], check=False, timeout=60)
+    command = [sys.executable, "-m", PROGRAM, str(store.folder), action, step]
+    done = subprocess.run(command, cwd=TOP, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
 
 

@@ -178,7 +178,7 @@ def test_person_need_not_wait(done):
 
 def test_candidate_that_is_no_better_on_the_tuning_cases_takes_no_look(tmp_path):
     """The gate is not asked about what the run itself does not think well of."""
-    one = night(tmp_path, settings=QUICK, limits=replace(LIMITS, looks=replace(LIMITS.looks, tune_gain=0.9)))
+    one = night(tmp_path, settings=QUICK, limits=replace(LIMITS, looks=replace(LIMITS.looks, tune_gain=1.0)))
     fill(one.store)
 
     finish(one)

@@ -101,18 +101,6 @@ def roll_back(books: Books, name: str, decision: Decision, *, tell: Tell) -> Swa
     return _told(books, Swapped(name, before, models.find(name)), "rolled back", decision, tell)
 
 
-def roll_back_by_itself(books: Books, name: str, decision: Decision, *, tell: Tell) -> Swapped:
-    """Roll back because the watch demands it, and raise an alarm, so that a person learns of it.
-
-    Raises:
-        RegistryError: no version is in service.
-    """
-    swapped = roll_back(books, name, decision, tell=tell)
-    text = f"{decision.by} rolled the model back: {name} {swapped.in_words()}: {decision.why}"
-    books.ledger.raise_alarm("model", text, name)
-    return swapped
-
-
 def tell_promotions(books: Books, name: str, since: datetime, *, tell: Tell) -> None:
     """Tell the audit what a night's run, which knows no audit, has put into service since it began."""
     for entry in books.examiner.models.registry.history(name):

@@ -13,7 +13,7 @@ from dicomnode.errors import ConfigurationError, SwapRefused
 from dicomnode.models import Models, models_of
 from dicomnode.node import Books
 from dicomnode.routing import Rule
-from dicomnode.swapping import Decision, promote, roll_back, roll_back_by_itself, tell_promotions
+from dicomnode.swapping import Decision, promote, roll_back, tell_promotions
 from segmentation.bundle import WEIGHTS
 from segmentation.errors import BundleError, RegistryError
 from segmentation.registry import Registry
@@ -121,16 +121,6 @@ def test_a_rollback_needs_nothing_but_the_disk(books: Books, tmp_path: Path) -> 
 
     assert serving(books) == "base"
     assert "rolled back by A. Physicist" in told[0].text
-
-
-def test_the_watch_rolls_back_with_an_alarm(books: Books, tmp_path: Path) -> None:
-    """What no person did, a person is told of."""
-    put_into_service(books, added(books, tmp_path, "night-1"), Golden(), [])
-
-    roll_back_by_itself(books, NAME, Decision("the watch", "surface DSC below 3 sigma", NOON), tell=[].append)
-
-    assert serving(books) == "base"
-    assert "surface DSC below 3 sigma" in books.ledger.alarms()[0].text
 
 
 def test_what_a_night_promotes_is_told_to_the_audit(books: Books, tmp_path: Path) -> None:

@@ -261,9 +261,8 @@ class CaseStore:
             write_arrays(unfinished)
             write_whole(unfinished / RECORD, encode_record(record))
             unfinished.rename(folder)
-        except BaseException:
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise
         for each in (folder.parent, self.folder, self.folder.parent):
             _sync(each)
 

@@ -4,26 +4,20 @@ Environment: STRUCK names a file that gets a line for each death, so that none c
 """
 
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from adaptation.runs import Run
 from adaptation.state import State
 from dicomnode import adapting
 from dicomnode.adapting_process import main
+from tests.support.death import die
 from tests.support.tiny import marked_phantom
 
 STRUCK = Path(os.environ["STRUCK"])
 IN_TRAINING = 7  # step of the training
 kept, following = Run.keep, State.follow
-
-
-def die() -> NoReturn:
-    """End this process as `kill -9` does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("SIGKILL does not return")
 
 
 def die_once(point: str) -> None:

@@ -4,43 +4,18 @@ Arguments: the registry's folder, what to do (add, promote or rollback), of whic
 What was done before the step is done, what comes after is not.
 """
 
-import os
-import signal
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
 
 from segmentation import durable, registry, registry_folder
 from segmentation.registry import Registry
+from tests.support.death import die, die_after, die_before
 
 NAME = "small"
 THEN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 MOVING = ("begun", "half a line", "line written", "line synced", "link made", "link moved", "done")
 ADDING = ("begun", "copied", "recorded", "named", "half a line", "line written", "line synced", "done")
-
-
-def die() -> NoReturn:
-    """End this process as `kill -9` does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("SIGKILL does not return")
-
-
-def die_before(owner: Any, name: str) -> None:
-    """Let a call be the one that is never made."""
-    setattr(owner, name, lambda *_, **__: die())
-
-
-def die_after(owner: Any, name: str) -> None:
-    """Let a call be the last one."""
-    function: Callable[..., Any] = getattr(owner, name)
-
-    def last(*arguments: Any, **options: Any) -> Any:
-        function(*arguments, **options)
-        die()
-
-    setattr(owner, name, last)
 
 
 def half_a_line(path: Path, line: bytes) -> None:

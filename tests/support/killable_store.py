@@ -4,42 +4,18 @@ Arguments: the store's folder, what to do (file or forget), and the step at whic
 is done, what comes after is not.
 """
 
-import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
 
 from adaptation import case_arrays, cases
 from adaptation.cases import CaseStore
+from tests.support.death import die, die_after, die_before
 from tests.support.stored_cases import NOON, PATIENT, new_case, small_case
 
 FILING = ("begun", "arrays half written", "arrays written", "recorded", "named", "done")
 FORGETTING = ("begun", "set apart", "half destroyed", "done")
-
-
-def die() -> NoReturn:
-    """End this process as `kill -9` does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError("SIGKILL does not return")
-
-
-def die_before(owner: Any, name: str) -> None:
-    """Let a call be the one that is never made."""
-    setattr(owner, name, lambda *_, **__: die())
-
-
-def die_after(owner: Any, name: str) -> None:
-    """Let a call be the last one."""
-    function: Callable[..., Any] = getattr(owner, name)
-
-    def last(*arguments: Any, **options: Any) -> Any:
-        function(*arguments, **options)
-        die()
-
-    setattr(owner, name, last)
 
 
 def half_destroyed(folder: Path) -> None:

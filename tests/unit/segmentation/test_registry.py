@@ -17,7 +17,8 @@ from tests.support.small_bundle import write_small_bundle
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAME = "small"
-PROGRAM = str(Path(__file__).parents[2] / "support" / "killable_registry.py")
+TOP = Path(__file__).parents[3]
+PROGRAM = "tests.support.killable_registry"
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +241,8 @@ def test_a_name_never_leaves_the_folder(registry: Registry, bundles: list[Path],
 
 def killed(registry: Registry, act: str, version: str, step: str) -> None:
     """Have another process change the registry and die in a step of it."""
-    done = subprocess.run(
-        [sys.executable, PROGRAM, str(registry.root), act, version, step], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", PROGRAM, str(registry.root), act, version, step]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     assert done.returncode == -9, done.stderr
 
 

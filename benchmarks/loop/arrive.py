@@ -1,4 +1,8 @@
-"""Patients over DICOM: the CT is sent and contoured, then the physicians' contours come, approved, from plastimatch."""
+"""Patients over DICOM: the CT is sent and contoured, then the physicians' contours come, approved, from plastimatch.
+
+What admission sets aside of the patients to learn from stays aside: nobody admits it. Who is the gate is the
+experiment's choice, so that a patient of the gate whom admission sets aside is admitted by a person.
+"""
 
 import json
 import shutil
@@ -12,6 +16,7 @@ from pydicom import dcmread
 from adaptation.case_record import CaseRecord, Status
 from adaptation.cases import CaseStore
 from adaptation.labelled_ct import Case
+from adaptation.partition import Part
 from dicomnode.ledger import Ledger
 from dicomnode.peers import Peer
 from dicomnode.records import ApprovalState
@@ -46,12 +51,17 @@ def store_of(node: Node) -> CaseStore:
     return CaseStore(node.data / "adaptation" / "cases")
 
 
+def path_of(case: Case, out: Path) -> Path:
+    """Return the file that says what became of a patient who came."""
+    return out / f"{case.name.replace('/', '-')}.json"
+
+
 def arrive(node: Node, cases: Iterable[Case], out: Path) -> list[dict[str, Any]]:
     """Have patients come to a running node, one after the other; return what became of each, which is kept."""
     out.mkdir(parents=True, exist_ok=True)
     found = []
     for case in cases:
-        path = out / f"{case.name.replace('/', '-')}.json"
+        path = path_of(case, out)
         if not path.exists():
             path.write_text(json.dumps(_arrived(node, case, out / "dicom"), indent=1))
             print(f"{case.name}: {json.loads(path.read_text())['status']}", flush=True)
@@ -60,7 +70,7 @@ def arrive(node: Node, cases: Iterable[Case], out: Path) -> list[dict[str, Any]]
 
 
 def _arrived(node: Node, case: Case, work: Path) -> dict[str, Any]:
-    """Send one patient, wait, admit by hand what was set aside, and say why it was."""
+    """Send one patient, wait, and say what became of it and why."""
     labelled = case.load()
     folder = work / case.name.replace("/", "-")
     shutil.rmtree(folder, ignore_errors=True)
@@ -91,9 +101,9 @@ def _arrived(node: Node, case: Case, work: Path) -> dict[str, Any]:
         "dsc_to_ours": {organ: round(one.edit.dice, 4) for organ, one in record.structures.items() if one.edit},
         "voxels_alike": {organ: bool(np.array_equal(kept.masks[organ], drawn[organ])) for organ in kept.masks},
     }
-    if record.status is Status.SET_ASIDE:
+    if record.status is Status.SET_ASIDE and record.part is Part.GATE:
         done = node.run(
-            "adapt", "case", "admit", record.name, "--why", "a patient of the experiment, drawn so by its centre"
+            "adapt", "case", "admit", record.name, "--why", "a patient of the experiment's gate, drawn so by its centre"
         )
         came["admitted_by_hand"] = done.returncode == 0
     shutil.rmtree(folder)

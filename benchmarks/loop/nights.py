@@ -1,4 +1,4 @@
-"""Night after night with 5, 10, 20, 40 patients, and nights that bring nothing new; each is kept and not run again."""
+"""Nights with 5, 10, 20 and all patients, and nights that bring nothing new; each is kept and not run again."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from adaptation.nightly import advance, next_step
 from adaptation.partition import Part
 from benchmarks.loop.world import World
 
-COUNTS = (5, 10, 20, 40)
+COUNTS = (5, 10, 20, 40)  # patients to learn from; the last night has as many of the 40 as admission admits
 AGAIN = 2  # nights after the last one, with the same patients: nothing is to be gained
 
 
@@ -26,16 +26,16 @@ def run_nights(world: World, out: Path) -> list[dict[str, Any]]:
     for number, count in enumerate((*COUNTS, *[COUNTS[-1]] * AGAIN), start=1):
         path = out / f"night-{number}.json"
         if not path.exists():
-            world.come(world.centres.target[:count])
+            admitted = world.come_until(count)
             night = world.night(number, force=count == before)
-            path.write_text(json.dumps(finished(night, count), indent=1))
+            path.write_text(json.dumps(finished(night, admitted), indent=1))
         found.append(json.loads(path.read_text()))
         before = count
     return found
 
 
 def finished(night: Night, count: int) -> dict[str, Any]:
-    """Take a night's turns to its end; return what came of it."""
+    """Take the turns of a night that has so many patients to learn from to its end; return what came of it."""
     current = night.registry.current(night.model).version
     before = learner_of(current.folder if current else night.base)
     gate_before = in_service(night, before)

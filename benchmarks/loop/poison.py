@@ -1,14 +1,15 @@
 """Poisoned nights, of which half of the patients are wrong: what admission keeps out, and what the gate does then.
 
-Each seed is a night of its own with ten good patients and ten whose contours went wrong in one way. Admission judges
-the ten as it would when they come. Then all of them are learnt from, as if it had let everything through, and the gate
+Each seed is a night of its own with ten good patients and ten whose contours went wrong in one way. Only patients whom
+admission admits as they are take part: one of the target's has a cord of 1.4 l. Admission judges the ten wrong ones as
+it would when they come. Then all of them are learnt from, as if it had let everything through, and the gate
 judges the candidate. What it lets into service is held against patients whom neither the training nor the gate has: a
 promotion that does harm is one after which their mean DSC, or that of an organ by more than .02, is lower.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -38,7 +39,7 @@ from segmentation.predict import Predictor, load_predictor
 from segmentation.volume import Volume
 from tests.support.poison import POISONS, Bench, poisoned
 
-GOOD, WRONG, JUDGES = slice(0, 10), slice(10, 20), slice(20, 30)  # of the target's patients to learn from
+GOOD, WRONG, JUDGES = slice(0, 10), slice(10, 20), slice(20, 30)  # of the sound patients of the target
 STEPS = 300
 LARGEST_DROP = 0.02  # of an organ's mean DSC, on patients whom nobody has seen
 
@@ -52,8 +53,9 @@ def run_seed(world: World, seed: int, out: Path) -> dict[str, Any]:
     kind = list(POISONS)[seed % len(POISONS)]
     rng = np.random.default_rng(seed)
     predictor = load_predictor(world.base, "cpu")
-    wrong = [case for case in _wrong(world, kind, rng) if case is not None]
-    night = _night(world, seed)
+    sound = sound_cases(world, predictor)
+    wrong = [case for case in _wrong(sound[WRONG], kind, rng) if case is not None]
+    night = _night(world, sound[GOOD], seed)
     reasons = [_admission(night.store, name, case, predictor) for name, case in wrong]
     for name, case in wrong:
         _file(night.store, name, Part.TRAIN, case, 1)
@@ -66,31 +68,41 @@ def run_seed(world: World, seed: int, out: Path) -> dict[str, Any]:
         "kept_out": sum(bool(each) for each in reasons),
         "end": night.run.read("end")["text"],
         "reasons": night.run.read("judge")["reasons"] if night.run.has("judge") else [],
-        **_harm(world, night, predictor),
+        **_harm(sound[JUDGES], night, predictor),
     }
     path.write_text(json.dumps(came, indent=1))
     shutil.rmtree(night.root.parent, ignore_errors=True)
     return came
 
 
-def _wrong(world: World, kind: str, rng: np.random.Generator) -> list[tuple[str, LabelledCt] | None]:
+def sound_cases(world: World, predictor: Predictor) -> tuple[Case, ...]:
+    """Return the target's patients to learn from whom admission admits as their physicians drew them; kept."""
+    path = world.folder / "sound.json"
+    if not path.exists():
+        nobody = CaseStore(world.folder / "nobody")
+        names = [one.name for one in world.centres.target if not _admission(nobody, one.name, _drawn(one), predictor)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(names, indent=1))
+    names = json.loads(path.read_text())
+    return tuple(case for case in world.centres.target if case.name in names)
+
+
+def _wrong(cases: Sequence[Case], kind: str, rng: np.random.Generator) -> list[tuple[str, LabelledCt] | None]:
     """Return the patients with what is wrong; one that cannot go wrong so is left out."""
-    cases = world.centres.target[WRONG]
     loaded = [case.load() for case in cases]
     made = []
-    for index, (case, one) in enumerate(zip(cases, loaded, strict=True)):
-        drawn = replace(one, masks={organ: mask for organ, mask in one.masks.items() if mask.any()})
-        bad = poisoned(kind, Bench(drawn, loaded[(index + 1) % len(loaded)], rng))
+    for index, case in enumerate(cases):
+        bad = poisoned(kind, Bench(_drawn(case), loaded[(index + 1) % len(loaded)], rng))
         made.append(None if bad is None else (case.name, bad))
     return made
 
 
-def _night(world: World, seed: int) -> Night:
+def _night(world: World, good: Sequence[Case], seed: int) -> Night:
     """Return a night over a store of its own with the gate and the good patients; features and scores are shared."""
     template = world.folder / "template"
     if not (template / "cases").exists():
         store = CaseStore(template / "unfinished")
-        for part, cases in ((Part.GATE, world.centres.test), (Part.TRAIN, world.centres.target[GOOD])):
+        for part, cases in ((Part.GATE, world.centres.test), (Part.TRAIN, good)):
             for case in cases:
                 _file(store, case.name, part, case.load(), 1)
         store.folder.rename(template / "cases")
@@ -147,18 +159,18 @@ def _filled(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool
     return {organ: mask for organ, mask in masks.items() if mask.any()}
 
 
-def _harm(world: World, night: Night, base: Predictor) -> dict[str, Any]:
+def _harm(unseen: Sequence[Case], night: Night, base: Predictor) -> dict[str, Any]:
     """Return what the version that went into service does on patients whom nobody has seen, and whether it is harm."""
     version = night.registry.current(night.model).version
     if version is None:
         return {"promoted": False, "harmful": False}
-    judges = [Case(one.name, one.group, partial(_drawn_only, one)) for one in world.centres.target[JUDGES]]
+    judges = [Case(one.name, one.group, partial(_drawn, one)) for one in unseen]
     before, after = (mean_by_organ(evaluate(each, judges)) for each in (base, load_predictor(version.folder, "cpu")))
     worse = [organ for organ in before if after[organ] < before[organ] - (0.0 if organ == "mean" else LARGEST_DROP)]
     return {"promoted": True, "harmful": bool(worse), "worse": worse, "before": before, "after": after}
 
 
-def _drawn_only(case: Case) -> LabelledCt:
+def _drawn(case: Case) -> LabelledCt:
     loaded = case.load()
     return replace(loaded, masks=_filled(loaded.masks))
 

@@ -1,5 +1,7 @@
 """The node of the experiment, its patients, and its nights; time is the experiment's own."""
 
+import json
+import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from adaptation.case_record import Status
 from adaptation.labelled_ct import Case
+from adaptation.learnt_from import read_learnt_from, write_learnt_from
 from adaptation.night import Night
-from benchmarks.loop.arrive import PARTS, arrive, node_of
+from benchmarks.loop.arrive import PARTS, arrive, node_of, path_of
 from benchmarks.transfer.worlds import Centres, centres_of
 from dicomnode.adapting import Asked, build_night
 from dicomnode.config import Adaptation, Configuration, Contouring, Nights
@@ -43,12 +47,22 @@ class World:
         return centres_of("real", self.data)
 
     @property
+    def arrived(self) -> Path:
+        """The folder that says of each patient who came what became of the case."""
+        return self.folder / "arrived"
+
+    @property
     def bundles(self) -> Path:
-        """The folder with the base, under the name of the model."""
+        """The folder with a copy of the base, under the name of the model, which says whom it has learnt from.
+
+        What is forgotten (G4) is seen on patients whom the base has not seen: on those that it has, it is better than
+        on any others, and every candidate looks as if it forgot.
+        """
         folder = self.folder / "bundles"
         if not (folder / MODEL).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / MODEL).symlink_to(self.base.resolve())
+            shutil.copytree(self.base, folder / MODEL)
+            if not read_learnt_from(self.base):
+                write_learnt_from(folder / MODEL, [case.name for case in self.centres.source])
         return folder
 
     @contextmanager
@@ -62,11 +76,24 @@ class World:
 
     def come(self, cases: Sequence[Case]) -> None:
         """Have patients arrive over DICOM, be contoured, and come back approved; those who came are not sent again."""
-        out = self.folder / "arrived"
-        missing = [case for case in cases if not (out / f"{case.name.replace('/', '-')}.json").exists()]
+        missing = [case for case in cases if not path_of(case, self.arrived).exists()]
         if missing:
             with self.day() as node:
-                arrive(node, missing, out)
+                arrive(node, missing, self.arrived)
+
+    def come_until(self, count: int) -> int:
+        """Have patients to learn from come until so many are admitted, or all have come; return how many are."""
+        target, come = self.centres.target, count
+        while True:
+            self.come(target[:come])
+            admitted = self._admitted(target[:come])
+            if admitted >= count or come >= len(target):
+                return admitted
+            come += count - admitted
+
+    def _admitted(self, cases: Sequence[Case]) -> int:
+        states = [json.loads(path_of(case, self.arrived).read_text())["status"] for case in cases]
+        return states.count(Status.ADMITTED.value)
 
     def configuration(self) -> Configuration:
         """Return the node's configuration: the shipped demands, but for those of `loop.toml`."""

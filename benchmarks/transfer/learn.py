@@ -13,6 +13,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from adaptation.build import describe
 from adaptation.history import mean_of
+from adaptation.learnt_from import write_learnt_from
 from adaptation.recipes import Recipe
 from adaptation.samples import Prepared, Sampler, prepare
 from adaptation.state import State
@@ -107,11 +108,12 @@ def beginning(cell: Cell, recipe: Recipe, bench: Bench) -> nn.Module:
 
 
 def keep(cell: Cell, recipe: Recipe, network: nn.Module, bench: Bench) -> None:
-    """Write the weights: a bundle, or the peer's tensors."""
+    """Write the weights: a bundle, which says whom it has learnt from, or the peer's tensors."""
     if isinstance(network, Segmenter):
-        write_bundle(
-            bench.of(cell) / "bundle", describe(recipe, cell.cases, 0.0, "benchmarks.transfer"), network.state_dict()
-        )
+        folder = bench.of(cell) / "bundle"
+        write_bundle(folder, describe(recipe, cell.cases, 0.0, "benchmarks.transfer"), network.state_dict())
+        source = () if cell.model == "T" else bench.centres.source
+        write_learnt_from(folder, [case.name for case in (*source, *bench.centres.target[: cell.cases])])
     else:
         save_file({name: value.contiguous() for name, value in network.state_dict().items()}, bench.of(cell) / PEER)
 

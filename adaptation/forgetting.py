@@ -1,12 +1,13 @@
 """A patient who is to be forgotten: every file that learning has of them, in the store, the caches and the runs."""
 
 import shutil
-from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 from adaptation.cases import CaseStore
-from adaptation.learnt_from import read_learnt_from
+from adaptation.learnt_from import FILE, encode_learnt_from, read_learnt_from
+from adaptation.run_forgetting import MARK as NOBODY
+from adaptation.run_forgetting import forget_in_run
 from adaptation.runs import Runs
 from segmentation.registry import Registry
 
@@ -18,7 +19,8 @@ MARK = "has learnt from a patient who was forgotten since"
 def forget_patient(store: CaseStore, patient: str, at: datetime) -> tuple[str, ...]:
     """Destroy all files of a patient; return the names of the cases that there were.
 
-    A run that is under way with a case of theirs ends, and what it has trained goes.
+    A run that is under way with a case of theirs ends, and what it has trained goes. Records of runs that have ended
+    keep their figures and lose the pseudonym.
 
     Args:
         store: whose folder lies beside those of the caches and the runs.
@@ -30,7 +32,10 @@ def forget_patient(store: CaseStore, patient: str, at: datetime) -> tuple[str, .
         AdaptationError: a run cannot be read.
         OSError: the disk refuses.
     """
-    Runs(store.folder.parent / "runs").forget(patient, at)
+    runs = Runs(store.folder.parent / "runs")
+    runs.forget(patient, at)
+    for run in runs.all():
+        forget_in_run(run, patient, at)
     names = store.forget(patient)
     for folder in caches_of(store, patient):
         shutil.rmtree(folder)
@@ -43,22 +48,27 @@ def caches_of(store: CaseStore, patient: str) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def mark_models(registry: Registry, names: Collection[str], *, by: str, at: datetime) -> tuple[str, ...]:
-    """Mark every version that has learnt from some cases; return their digests.
+def mark_models(registry: Registry, patient: str, *, by: str, at: datetime) -> tuple[str, ...]:
+    """Mark every version that has learnt from a patient, and let it name the patient no more; return their digests.
 
     Args:
         registry: of the versions.
-        names: of the cases.
+        patient: pseudonym.
         by: the person.
         at: UTC.
 
     Raises:
         AdaptationError: what a version has learnt from cannot be read.
+        OSError: the disk refuses.
     """
     marked = []
-    for name in registry.names():
-        for version in registry.versions(name):
-            if MARK not in version.marks and set(names) & read_learnt_from(version.folder):
-                registry.mark(version.digest, MARK, by=by, at=at)
-                marked.append(version.digest)
+    for version in (version for name in registry.names() for version in registry.versions(name)):
+        names = read_learnt_from(version.folder)
+        others = {name for name in names if not name.startswith(f"{patient}-")}
+        if others == names:
+            continue
+        if MARK not in version.marks:
+            registry.mark(version.digest, MARK, by=by, at=at)
+        registry.rewrite(version, FILE, encode_learnt_from({*others, NOBODY}))
+        marked.append(version.digest)
     return tuple(marked)

@@ -1,7 +1,7 @@
 """Which cases a bundle has learnt from, kept beside its weights: it is not judged on them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from adaptation.errors import AdaptationError
@@ -10,9 +10,14 @@ from segmentation.durable import write_whole
 FILE = "learnt_from.json"
 
 
-def write_learnt_from(bundle: Path, names: Sequence[str]) -> None:
+def write_learnt_from(bundle: Path, names: Iterable[str]) -> None:
     """Write the names of cases, which are pseudonyms, into a bundle's folder."""
-    write_whole(bundle / FILE, (json.dumps(sorted(set(names)), indent=1) + "\n").encode())
+    write_whole(bundle / FILE, encode_learnt_from(names))
+
+
+def encode_learnt_from(names: Iterable[str]) -> bytes:
+    """Return the names of cases as the file has them."""
+    return (json.dumps(sorted(set(names)), indent=1) + "\n").encode()
 
 
 def read_learnt_from(bundle: Path) -> frozenset[str]:

@@ -23,6 +23,8 @@ from adaptation.night import Night, folder_of, learner_of
 from adaptation.partition import Part
 from adaptation.readiness import Kind
 from adaptation.report import About
+from adaptation.run_forgetting import MARK as FORGOTTEN
+from adaptation.run_forgetting import note_forgotten
 from adaptation.run_plan import Learner, Plan
 from adaptation.score_file import CaseOutcome, encode_outcome, parse_outcome
 from segmentation.bundle import read_manifest
@@ -137,7 +139,7 @@ def keep_integrity(night: Night) -> None:
 def evidence_of(night: Night, plan: Plan, alpha: float, shadow: Shadow | None = None) -> Evidence:
     """Return all that the gate is told of a run's candidate."""
     digest = str(night.run.read("train")["digest"])
-    gate = [night.case_of(each) for each in plan.cases[Part.GATE]]
+    gate = [night.case_of(each) for each in plan.cases[Part.GATE] if each.name != FORGOTTEN]
     sides = [outcomes(night, each, gate, SITE) for each in (plan.current.digest, digest)]
     base = [outcomes(night, each, night.regression, BASE) for each in (plan.current.digest, digest)]
     integrity = night.run.read("integrity")
@@ -272,6 +274,7 @@ def write_dossier(night: Night, plan: Plan, evidence: Evidence) -> None:
     )
     write_whole(night.run.folder / "dossier.json", json.dumps(encoded(dossier), indent=1, allow_nan=False).encode())
     write_whole(night.run.folder / "dossier.html", page_of(dossier).encode())
+    note_forgotten(night.run)
 
 
 def _left_out(records: Sequence[CaseRecord]) -> dict[str, int]:

@@ -90,8 +90,9 @@ def _early_end(night: Night, step: str) -> Progress | None:
 
 
 def end(night: Night, outcome: str, text: str, step: str = END) -> Progress:
-    """End the run, and delete what is only needed until then."""
-    night.run.keep(END, {"at": night.clock().isoformat(), "outcome": outcome, "text": text})
+    """End the run, and delete what is only needed until then; one that was ended from outside stays as it is."""
+    if not night.run.is_ended:  # a patient was forgotten meanwhile, whom an error may name
+        night.run.keep(END, {"at": night.clock().isoformat(), "outcome": outcome, "text": text})
     night.run.clear_work()
     forget_old_scores(night)
     return Progress(step, is_paused=False, is_ended=True)

@@ -9,16 +9,25 @@ A kill at any moment leaves a promotion or a rollback that is whole or was never
 needed.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from segmentation.bundle import bundle_digest, verify_bundle
-from segmentation.durable import sync_folder
+from segmentation.durable import sync_folder, write_whole
 from segmentation.errors import BundleError, RegistryError
 from segmentation.registry_folder import ModelFolder
 from segmentation.registry_history import BASE, Act, Entry, faults_of, services, shadow
-from segmentation.registry_version import Record, Standing, Version, changed_files, copy_bundle, write_record
+from segmentation.registry_version import (
+    Record,
+    Standing,
+    Version,
+    changed_files,
+    copy_bundle,
+    read_record,
+    write_record,
+)
 
 KEPT = 5  # versions that were in service before, and as many others
 SHORTEST_DIGEST = 4  # digits by which a person may name a version
@@ -216,6 +225,21 @@ class Registry:
             with folder.held():
                 folder.note(Act.MARKED, digest, by=by, why=text, at=at)
         return len(having)
+
+    def rewrite(self, version: Version, file: str, content: bytes) -> None:
+        """Replace a file of a version that its manifest does not name: the weights and the digest stay.
+
+        The record of the version is first: who is killed behind it does the same again, and `verify` asks for it.
+
+        Raises:
+            BundleError: the record cannot be read.
+            OSError: if the disk refuses.
+        """
+        with ModelFolder(self.root, version.name).held():
+            record = read_record(version.folder)
+            files = record.files | {file: hashlib.sha256(content).hexdigest()}
+            write_record(version.folder, record.model_copy(update={"files": files}))
+            write_whole(version.folder / file, content)
 
     def verify(self, name: str) -> tuple[str, ...]:
         """Return everything that is wrong with the versions of a model and their history, a sentence each."""

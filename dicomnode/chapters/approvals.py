@@ -122,7 +122,9 @@ class Approvals(Page):
             nothing = {"state": ApprovalState.NOT_TAKEN, "reasons": [FORGOTTEN], "patient": "", "case_name": ""}
             connection.execute(sa.update(approvals).where(approvals.c.patient == pseudonym).values(**nothing))
             connection.execute(sa.delete(patients).where(patients.c.pseudonym == pseudonym))
-            connection.execute(sa.delete(alarms).where(alarms.c.about.startswith(f"{pseudonym}-")))
+            names = f"{pseudonym}-"
+            mine = sa.or_(alarms.c.about.startswith(names), alarms.c.text.contains(names))
+            connection.execute(sa.delete(alarms).where(mine))
         return True
 
     def images_of(self, series_instance_uid: str, sop_class_uid: str) -> list[ReceivedInstance]:

@@ -122,8 +122,7 @@ def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
     store, registry = case_store(books.configuration), books.examiner.models.registry
     for pseudonym in pseudonyms:
         # Marks first and the mapping last: who is killed in between can ask again, and nothing is left out.
-        mine = [record.name for record in store.all_records() if record.patient == pseudonym]
-        mark_models(registry, mine, by=operator_name(), at=datetime.now(UTC))
+        mark_models(registry, pseudonym, by=operator_name(), at=datetime.now(UTC))
         names += forget_patient(store, pseudonym, datetime.now(UTC))
         if not books.ledger.forget_pseudonym(pseudonym):
             raise TransitionError("a structure set is just being looked at: try again in a moment")

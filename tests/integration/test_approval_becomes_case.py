@@ -21,7 +21,7 @@ from dicomnode.records import ApprovalState
 from dicomnode.scu import send
 from tests.support.approved import APPROVED, Patient, make_patient, storescu
 from tests.support.instances import CANARY_BIRTH_DATE, CANARY_NAME
-from tests.support.node import Node, free_port, make_node, running, tps
+from tests.support.node import Node, free_port, make_node, running, tps, wait_until
 from tests.support.peer import receiving_peer
 from tests.support.peers_of_others import dcmqrscp, need, orthanc
 from tests.support.tiny import marked_series
@@ -191,12 +191,17 @@ def test_a_forgotten_patient_leaves_no_byte(node: Node, tmp_path: Path) -> None:
     cache = node.data / "adaptation" / "features" / record.patient
     cache.mkdir(parents=True)
     (cache / "view.features").write_text("what a trunk sees")
+    asked = node.run("adapt", "run", "--force", "--json")
+    ended = node.data / "adaptation" / "runs" / json.loads(asked.stdout)["run"] / "end.json"
+    wait_until(ended.exists, 60.0, lambda: node.log[-3000:])
+    planned = [name for name in files_with(node, record.patient) if name.endswith("plan.json")]
 
     done = node.run("series", "forget", patient.header("SeriesInstanceUID"), "--patient")
 
     assert done.returncode == 0, done.stderr
     assert "1 cases" in done.stdout
     assert before
+    assert planned
     assert files_with(node, *words) == []
     assert [name for name in files_with(node, record.patient) if not name.startswith("audit/")] == []
     assert not cache.exists()

@@ -7,6 +7,7 @@ import pytest
 from adaptation.case_record import Origin, Status
 from adaptation.forgetting import MARK, forget_patient, mark_models
 from adaptation.labelled_ct import Case
+from adaptation.learnt_from import read_learnt_from
 from adaptation.limits import GateLimits
 from adaptation.nightly import STEPS, Progress, advance
 from adaptation.partition import Part
@@ -323,8 +324,31 @@ def test_forgotten_patient_ends_the_run_and_leaves_no_trace(tmp_path):
 
     assert one.run.read("end")["text"] == "a patient of it was forgotten"
     assert advance(one).is_ended
-    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != one.run.folder / "plan.json"]
-    assert not [path for path in kept if patient in path.as_posix() or patient.encode() in path.read_bytes()]
+    assert naming(tmp_path, patient) == []
+
+
+def naming(folder, patient):
+    """Return every file below a folder that names a patient, in its bytes or its name."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if patient in path.as_posix() or patient.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("part", Part)
+def test_patient_of_a_run_that_has_ended_leaves_no_trace(tmp_path, part):
+    """Runs, dossiers, versions, caches: no byte names the patient, and what is kept is whole."""
+    one = night(tmp_path, settings=QUICK)
+    fill(one.store)
+    finish(one)
+    patient, plan = one.run.plan().cases[part][0].patient, one.run.plan()
+    assert naming(tmp_path, patient)
+
+    mark_models(one.registry, patient, by="operator", at=EVENING)
+    forget_patient(one.store, patient, EVENING)
+
+    assert naming(tmp_path, patient) == []
+    assert one.registry.verify("tiny") == ()
+    assert [len(cases) for cases in one.run.plan().cases.values()] == [len(cases) for cases in plan.cases.values()]
+    assert [case["part"] for case in one.run.read("forgotten")["cases"]] == [part.value]
 
 
 def test_models_that_saw_a_forgotten_patient_are_marked(tmp_path):
@@ -335,14 +359,13 @@ def test_models_that_saw_a_forgotten_patient_are_marked(tmp_path):
     plan = one.run.plan()
     seen, never = (plan.cases[part][0].patient for part in (Part.TRAIN, Part.GATE))
 
-    marked = [
-        mark_models(one.registry, forget_patient(one.store, patient, EVENING), by="operator", at=EVENING)
-        for patient in (never, seen)
-    ]
+    marked = [mark_models(one.registry, patient, by="operator", at=EVENING) for patient in (never, seen, seen)]
 
     (version,) = one.registry.versions("tiny")
-    assert marked == [(), (version.digest,)]
+    assert marked == [(), (version.digest,), ()]
     assert version.marks == (MARK,)
+    assert "forgotten case" in read_learnt_from(version.folder)
+    assert one.registry.verify("tiny") == ()
 
 
 SHADOWED = replace(
@@ -368,6 +391,23 @@ def test_candidate_goes_through_the_shadow_into_service(tmp_path):
     assert service is not None
     assert service.digest == version.digest
     assert one.registry.shadow("tiny") is None
+
+
+def test_shadow_is_judged_without_a_patient_who_was_forgotten(tmp_path):
+    """A patient of the gate who is forgotten meanwhile stops no night; the new dossier says that one is missing."""
+    one = night(tmp_path, limits=SHADOWED)
+    fill(one.store)
+    finish(one)
+    forget_patient(one.store, one.run.plan().cases[Part.GATE][0].patient, EVENING)
+
+    later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
+    for patient in patients(Part.TRAIN, 2, first=200):
+        filed(one.store, patient, at=EVENING + timedelta(hours=6))
+    advance(later)
+
+    assert later.run.read("shadow")["run"] == one.name
+    assert "one of the part gate" in one.run.read("dossier")["forgotten"]["text"]
+    assert 'id="forgotten"' in (one.run.folder / "dossier.html").read_text()
 
 
 def test_shadow_waits_for_patients(tmp_path):

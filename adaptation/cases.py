@@ -195,11 +195,19 @@ class CaseStore:
             OSError: the disk refuses.
             CaseError: a record cannot be read.
         """
-        current = {record.name for record in self.records() if record.status is not Status.REJECTED}
-        old = [record for record in self.all_records() if record.name not in current and record.filed < before]
+        old = self.old(before)
         for record in old:
             self._destroy(self.path_of(record.name))
         return tuple(record.name for record in old)
+
+    def old(self, before: datetime) -> tuple[CaseRecord, ...]:
+        """Return what was replaced or rejected and filed before a time.
+
+        Raises:
+            CaseError: a record cannot be read.
+        """
+        current = {record.name for record in self.records() if record.status is not Status.REJECTED}
+        return tuple(record for record in self.all_records() if record.name not in current and record.filed < before)
 
     def export(self, name: str, out: Path) -> Path:
         """Copy a case to a folder of its name under `out`, as it lies in the store; return that folder.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from adaptation.case_record import Status
 from dicomnode.audit.message import Event, Kind, Party, Role, Study
 from dicomnode.audit.subject import study_of
 from dicomnode.audit.syslog import sent_until
@@ -142,19 +143,34 @@ class Purge:
             OSError: the disk refuses.
         """
         if dry:
-            return [self._view(rule, due) for rule in RULES for due in self._due(rule)]
+            return [*(self._view(rule, due) for rule in RULES for due in self._due(rule)), *self._old_cases()]
         with self._trash.held():
-            done = [one for rule in RULES for one in self._purge_by(rule)]
-            self._purge_cases()
+            done = [*(one for rule in RULES for one in self._purge_by(rule)), *self._purge_cases()]
             self._clean_up()
         return done
 
-    def _purge_cases(self) -> None:
-        """Destroy the cases that were replaced or rejected long ago."""
+    def _purge_cases(self) -> list[Purged]:
+        """Destroy the cases that were replaced or rejected long ago; return what went."""
+        configuration, views = self._books.configuration, self._old_cases()
+        if not views:
+            return []
+        gone = case_store(configuration).purge(self._now() - timedelta(days=configuration.retention.cases_days))
+        for name in gone:
+            log.info("purged", rule="cases_days", what="case", about=name)
+        return [view for view in views if view.about in gone]
+
+    def _old_cases(self) -> list[Purged]:
+        """Return the cases that were replaced or rejected long ago."""
         configuration = self._books.configuration
-        if days := configuration.retention.cases_days:
-            for name in case_store(configuration).purge(self._now() - timedelta(days=days)):
-                log.info("purged", rule="cases_days", what="case", about=name)
+        if not (days := configuration.retention.cases_days):
+            return []
+        store, found = case_store(configuration), []
+        for record in store.old(self._now() - timedelta(days=days)):
+            files = [path for path in store.path_of(record.name).iterdir() if path.is_file()]
+            size = sum(path.stat().st_size for path in files)
+            what = "rejected case" if record.status is Status.REJECTED else "replaced case"
+            found.append(Purged("cases_days", what, record.name, record.filed, len(files), size))
+        return found
 
     def _purge_by(self, rule: Rule) -> list[Purged]:
         due = self._due(rule)

@@ -13,7 +13,7 @@ from dicomnode.commands.status import Status
 from dicomnode.log import Pseudonyms
 from dicomnode.purge import Purged
 from dicomnode.query import FoundSeries
-from dicomnode.records import AlarmRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
+from dicomnode.records import AlarmRecord, ApprovalRecord, ConflictRecord, DeliveryRecord, StructureSetRecord
 from dicomnode.spool import MIB
 
 KINDS = {"RTSTRUCT": "structure set", "SEG": "segmentation"}
@@ -43,6 +43,7 @@ def show_status(out: Console, status: Status) -> None:
         show_jobs(out, status.jobs)
     if status.received:
         _show_received(out, status.received[:NEWEST])
+    _show_approvals(out, status.approvals)
     for rule, count in status.ignored.items():
         out.print(f"ignored by rule {escape(rule) or '(none matched)'}: {count} instances", soft_wrap=True)
 
@@ -184,6 +185,18 @@ def _show_received(out: Console, received: Sequence[StructureSetRecord]) -> None
             one.approval_status,
             "ours, come back" if one.ours else "theirs",
         )
+    out.print(table)
+
+
+def _show_approvals(out: Console, approvals: Sequence[ApprovalRecord]) -> None:
+    """Print structure sets on their way to a case, a line each; nothing where there are none."""
+    if not approvals:
+        return
+    title = "structure sets on their way to a case; `adapt retry NO.`"
+    table = Table("no.", "received", "state", "why", "looked at again", title=title)
+    for one in approvals:
+        again = _time(one.next_attempt) if one.next_attempt else ""
+        table.add_row(str(one.id), _time(one.received), one.state, escape("; ".join(one.reasons)), again)
     out.print(table)
 
 

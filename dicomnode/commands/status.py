@@ -5,12 +5,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dicomnode.commands.cases import SHOWN, approval_json
 from dicomnode.commands.jobs import Job, list_jobs
 from dicomnode.commands.jobs import as_json as job_json
 from dicomnode.commands.series import SeriesView, as_json, list_series, plain
 from dicomnode.errors import ConfigurationError
 from dicomnode.node import Books
-from dicomnode.records import AlarmRecord, ConflictRecord, StructureSetRecord
+from dicomnode.records import AlarmRecord, ApprovalRecord, ConflictRecord, StructureSetRecord
 from segmentation.errors import BundleError
 
 
@@ -39,6 +40,7 @@ class Status:
         ignored: how many instances each rule had ignored.
         conflicts: that wait for a decision.
         alarms: that nobody has acknowledged.
+        approvals: structure sets to learn from that are on their way to a case, or wait for their CT.
     """
 
     is_running: bool
@@ -50,6 +52,7 @@ class Status:
     ignored: dict[str, int]
     conflicts: tuple[ConflictRecord, ...]
     alarms: tuple[AlarmRecord, ...]
+    approvals: tuple[ApprovalRecord, ...]
 
 
 def read_status(books: Books) -> Status:
@@ -65,6 +68,7 @@ def read_status(books: Books) -> Status:
         ignored=books.ledger.ignored_counts(),
         conflicts=tuple(books.ledger.conflicts()),
         alarms=tuple(books.ledger.alarms()),
+        approvals=tuple(books.ledger.approvals(*SHOWN)),
     )
 
 
@@ -92,6 +96,7 @@ def status_json(status: Status) -> dict[str, object]:
         "ignored": status.ignored,
         "conflicts": [_flat(asdict(one)) for one in status.conflicts],
         "alarms": [_flat(asdict(alarm)) for alarm in status.alarms],
+        "approvals": [approval_json(record) for record in status.approvals],
     }
 
 

@@ -94,16 +94,20 @@ def test_an_approved_set_on_a_ct_that_is_here_is_admitted(node: Node, tmp_path: 
 
 
 def test_a_set_that_comes_before_its_ct_waits_and_says_so(node: Node, tmp_path: Path) -> None:
-    """`adapt cases` names what it waits for; as soon as the CT is whole it is a case."""
+    """`adapt cases` and `status` name what it waits for; as soon as the CT is whole it is a case."""
     patient = make_patient(tmp_path / "patient", 2)
     structure_set = patient.structure_set("approved")
 
     storescu(node.port, structure_set)
     wait_for(node, structure_set, ApprovalState.WAITING)
     told = json.loads(node.run("adapt", "cases", "--json").stdout)["on_the_way"]
+    status, shown = node.status()["approvals"], " ".join(node.run("status").stdout.split())
     storescu(node.port, *patient.slices)
 
     assert [one["reasons"][0].partition(";")[0] for one in told] == ["its CT is not here"]
+    assert status[0]["id"] == told[0]["id"]
+    assert "on their way to a case" in shown
+    assert "its CT is not" in shown
     assert case_of(node, structure_set).status is Status.ADMITTED
 
 

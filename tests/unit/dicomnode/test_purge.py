@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
+from adaptation.case_record import Status
 from dicomnode.audit.message import Event, Kind
 from dicomnode.commands.forget import forget_series
 from dicomnode.config import Configuration, Node, Retention
@@ -16,9 +17,9 @@ from dicomnode.errors import ConflictingContent, NotFound, TransitionError
 from dicomnode.feeding import Feeding
 from dicomnode.instance_file import file_head
 from dicomnode.intake import Arrival, Intake
-from dicomnode.node import Books
+from dicomnode.node import Books, case_store
 from dicomnode.peers import Peer
-from dicomnode.purge import RULES, Purge
+from dicomnode.purge import RULES, Purge, Purged
 from dicomnode.records import SeriesRecord
 from dicomnode.registrar import Registrar
 from dicomnode.series import State, content_digest
@@ -36,6 +37,7 @@ from tests.support.instances import (
     structure_set,
 )
 from tests.support.node import wait_until
+from tests.support.stored_cases import new_case, small_case
 
 TPS = Peer("TPS", "127.0.0.1", 11113, may=("send_ct", "send_approvals", "receive_results"))
 RESULT = "2.25.77"
@@ -104,8 +106,12 @@ class Hospital:
 
     def purge(self, days: float, *, dry: bool = False) -> list[str]:
         """Purge as if so many days had gone by; return by which rules something went."""
+        return [one.rule for one in self.purged(days, dry=dry)]
+
+    def purged(self, days: float, *, dry: bool = False) -> list[Purged]:
+        """Purge as if so many days had gone by; return what went."""
         clock = lambda: datetime.now(UTC) + timedelta(days=days)  # noqa: E731
-        return [one.rule for one in Purge(self.books, self.told.append, clock, settle_s=0).run(dry=dry)]
+        return Purge(self.books, self.told.append, clock, settle_s=0).run(dry=dry)
 
     def known(self) -> dict[str, list[str]]:
         """Return each file of the data folder with what it knows of the canary, in its bytes or its name."""
@@ -200,6 +206,27 @@ def test_a_dry_run_takes_nothing(hospital: Hospital) -> None:
 
     assert hospital.purge(1000, dry=True) == ["delivered_days", "results_days"]
     assert (sorted(hospital.spool.paths()), hospital.states()) == (files, [State.SENT])
+
+
+def test_cases_that_would_go_are_said(hospital: Hospital) -> None:
+    """What was replaced and what was rejected go by their own rule: a dry run says so first, with files and bytes."""
+    store = case_store(hospital.books.configuration)
+    for patient, source in (("aa", "first"), ("aa", "second"), ("bb", "third"), ("cc", "stays")):
+        store.file(new_case(patient=patient, source=source), small_case(), datetime.now(UTC))
+    store.decide("bb-1", Status.REJECTED, by="A. Physicist", why="another patient's", at=datetime.now(UTC))
+    size = sum(path.stat().st_size for path in store.path_of("aa-1").iterdir())
+
+    said = hospital.purged(366, dry=True)
+    there = [record.name for record in store.all_records()]
+    done = hospital.purged(366)
+
+    assert [(one.rule, one.what, one.about, one.files) for one in said] == [
+        ("cases_days", "replaced case", "aa-1", 2),
+        ("cases_days", "rejected case", "bb-1", 2),
+    ]
+    assert (said[0].size, done) == (size, said)
+    assert there == ["aa-1", "aa-2", "bb-1", "cc-1"]
+    assert [record.name for record in store.all_records()] == ["aa-2", "cc-1"]
 
 
 def test_zero_days_are_for_ever(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adaptation.comparison import OrganComparison, compare_masks
-from adaptation.labelled_ct import Case, LabelledCt
+from adaptation.labelled_ct import Case, LabelledCt, first_known
 from adaptation.surface import added_path_mm
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
@@ -94,7 +94,8 @@ def judge_organ(organ: str, found: OrganMask | None, drawn: NDArray[np.bool_], g
     """Return how alike a found organ is to a drawn one.
 
     An organ that was drawn and not found has a DSC and a surface DSC of 0 at any tolerance, the whole drawn contour as
-    added path, a volume ratio of 0, and no HD95 (NaN): it is counted, and no distance is made up.
+    added path, a volume ratio of 0, and no HD95 (NaN): it is counted, and no distance is made up. What was found on
+    slices of which the drawing does not say whether the organ is there does not count.
 
     Args:
         organ: TG-263 name.
@@ -103,7 +104,7 @@ def judge_organ(organ: str, found: OrganMask | None, drawn: NDArray[np.bool_], g
         grid: of the CT.
     """
     wanted = OrganMask.from_full(drawn)
-    (compared,) = compare_masks({organ: found}, {organ: wanted}, grid)
+    (compared,) = compare_masks({organ: known_part(organ, found, drawn)}, {organ: wanted}, grid)
     if not compared.note:
         return compared
     nowhere = OrganMask(wanted.grid_shape, (0, 0, 0), NOTHING)
@@ -113,6 +114,15 @@ def judge_organ(organ: str, found: OrganMask | None, drawn: NDArray[np.bool_], g
         added_path_mm=float(added_path_mm(nowhere, wanted, grid).sum()),
         note=NOT_FOUND,
     )
+
+
+def known_part(organ: str, found: OrganMask | None, drawn: NDArray[np.bool_]) -> OrganMask | None:
+    """Return what of a found organ lies on slices of which the drawing says whether the organ is there."""
+    if found is None or not (first := max(0, first_known(organ, drawn) - found.start[0])):
+        return found
+    mask = found.mask.copy()
+    mask[:first] = False
+    return replace(found, mask=mask)
 
 
 def evaluate(

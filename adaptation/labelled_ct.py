@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from adaptation.errors import CaseError
 from segmentation.volume import Volume
 
+OPEN_BELOW = ("SpinalCord",)  # goes on below where somebody stopped to draw: how far is a site's choice
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledCt:
@@ -81,3 +83,19 @@ class Found:
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...] = ()
     unused: Mapping[str, int] = field(default_factory=dict)
+
+
+def first_known(organ: str, mask: NDArray[np.bool_]) -> int:
+    """Return the lowest slice on which a drawing says whether an organ is there; of what was not drawn, 0.
+
+    Below its lowest contour a cord is neither there nor not there: nothing is learnt from these slices, and nobody is
+    judged by them.
+
+    Args:
+        organ: TG-263 name.
+        mask: what was drawn, (slices, rows, columns), slices from the feet to the head.
+    """
+    if organ not in OPEN_BELOW:
+        return 0
+    occupied = mask.any(axis=(1, 2))
+    return int(occupied.argmax())

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from adaptation.labelled_ct import LabelledCt
+from adaptation.labelled_ct import LabelledCt, first_known
 from adaptation.losses import Drawn
 from segmentation.bundle import Preprocessing
 from segmentation.preprocess import AIR_HU, NetworkGrid, body_box, with_context
 from segmentation.structures import MIRRORED
 
-CAUDAL_OPEN = ("SpinalCord",)  # goes on below where somebody stopped to draw: no background there
 NEAR_SHARE = 0.6  # of the slices that are chosen for an organ
 BEYOND = 14  # slices; 35 mm on the starter's grid, half a brainstem
 
@@ -137,10 +136,7 @@ def prepare(
         if organ in case.masks:
             mask = grid.down(case.masks[organ]) >= 0.5
             labels |= mask.astype(np.uint16) << np.uint16(index)
-            was_drawn[:, index] = True
-            occupied = np.flatnonzero(mask.any(axis=(1, 2)))
-            if organ in CAUDAL_OPEN and len(occupied):
-                was_drawn[: occupied[0], index] = False
+            was_drawn[first_known(organ, mask) :, index] = True
     each = tuple(weights.get(organ, 1.0) for organ in organs) if weights else ()
     return Prepared(np.round(grid.down(case.volume.hu)).astype(np.int16), labels, was_drawn, each)
 

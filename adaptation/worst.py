@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from adaptation.comparison import worst_slice
-from adaptation.evaluate import Score
+from adaptation.evaluate import Score, known_part
 from adaptation.labelled_ct import LabelledCt
 from segmentation.organ_mask import OrganMask
 from segmentation.orientation import turn_of
@@ -72,7 +72,8 @@ def _panel(score: Score, labelled: LabelledCt, found: Sequence[OrganMask | None]
     """Return the slice of a case on which the first model differs most from what was drawn."""
     grid = labelled.volume.grid
     drawn = OrganMask.from_full(labelled.masks[score.organ])
-    index = worst_slice(found[0], drawn) if found[0] is not None else drawn.start[0] + drawn.mask.sum((1, 2)).argmax()
+    judged = known_part(score.organ, found[0], labelled.masks[score.organ])
+    index = worst_slice(judged, drawn) if judged is not None else drawn.start[0] + drawn.mask.sum((1, 2)).argmax()
     masks = [labelled.masks[score.organ], *(one.full() if one else np.zeros(grid.shape, np.bool_) for one in found)]
     turn = turn_of(grid)
     hu, *planes = (turn.to_patient(each[index : index + 1])[0] for each in (labelled.volume.hu, *masks))

@@ -53,6 +53,28 @@ def test_organ_that_is_too_tall():
     assert tall.hd95_mm == pytest.approx(12.0)
 
 
+@pytest.mark.parametrize(("organ", "dsc", "hd95_mm"), [("SpinalCord", 1.0, 0.0), ("Brainstem", 2 / 3, 12.0)])
+def test_cord_is_not_judged_below_where_somebody_stopped_to_draw(organ, dsc, hd95_mm):
+    """It goes on there; four slices below the lowest contour of any other organ are too many."""
+    long = judge_organ(organ, OrganMask.from_full(cuboid((0, 8), (10, 20), (10, 20))), DRAWN, GRID)
+
+    assert (long.dsc, long.hd95_mm) == (pytest.approx(dsc), pytest.approx(hd95_mm))
+
+
+def test_cord_is_judged_above_its_highest_contour():
+    """There it would be drawn."""
+    tall = judge_organ("SpinalCord", OrganMask.from_full(cuboid((4, 12), (10, 20), (10, 20))), DRAWN, GRID)
+
+    assert (tall.dsc, tall.hd95_mm) == (pytest.approx(2 / 3), pytest.approx(12.0))
+
+
+def test_cord_that_lies_below_its_lowest_contour_alone_is_not_found():
+    """Nothing of it is where it was drawn."""
+    below = judge_organ("SpinalCord", OrganMask.from_full(cuboid((0, 3), (10, 20), (10, 20))), DRAWN, GRID)
+
+    assert (below.dsc, below.note) == (0.0, "not found")
+
+
 @pytest.mark.parametrize("found", [None, OrganMask(SHAPE, (0, 0, 0), np.zeros((2, 2, 2), dtype=bool))])
 def test_organ_that_is_not_found(found):
     """It counts with 0, all of its contour is to be added, and no distance is made up."""

@@ -14,6 +14,7 @@ from segmentation.bundle import Manifest, bundle_digest, verify_bundle
 from segmentation.contouring import Contouring
 from segmentation.errors import NotThisModelError
 from segmentation.network.checkpoint import load_segmenter
+from segmentation.network.folded import ready
 from segmentation.network.segmenter import Segmenter
 from segmentation.phantom_series import is_phantom
 from segmentation.plausibility import implausible
@@ -33,7 +34,7 @@ class Predictor:
     Args:
         manifest: what it is.
         digest: SHA-256 that names it exactly.
-        network: on the device.
+        network: on the device; made `ready` where a bundle is loaded, as it is where weights are still to come.
         device: where it runs.
     """
 
@@ -102,11 +103,12 @@ class Predictor:
         padded = np.pad(values, ((0, 0), (0, -rows % cell), (0, -columns % cell)))
         limit = CUDA_BATCH_PIXELS if self.device.type == "cuda" else CPU_BATCH_PIXELS
         batch = max(1, limit // (padded.shape[1] * padded.shape[2]))
+        numbers = next(self.network.parameters()).dtype  # shorter than float32 where the network was made ready
         found = np.empty((len(self.manifest.organs), slices, rows, columns), dtype=np.float16)
         for first in range(0, slices, batch):
             chosen = range(first, min(first + batch, slices))
             context = torch.from_numpy(with_context(padded, chosen, self.manifest.preprocessing.context))
-            context = context.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            context = context.to(self.device, numbers, non_blocking=True, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
                 logits = self.network(context)
             said = logits.float().sigmoid().half().cpu().numpy()[:, :, :rows, :columns]
@@ -128,7 +130,7 @@ def load_predictor(folder: Path, device: str = "auto") -> Predictor:
     """
     manifest = verify_bundle(folder)
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    return Predictor(manifest, bundle_digest(manifest), load_segmenter(folder, chosen), chosen)
+    return Predictor(manifest, bundle_digest(manifest), ready(load_segmenter(folder, chosen)), chosen)
 
 
 def refuse_wrong_purpose(manifest: Manifest, headers: Sequence[Dataset]) -> None:

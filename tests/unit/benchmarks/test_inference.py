@@ -1,0 +1,84 @@
+"""What the node leaves out to be quick, pixels, slices and digits, loses nothing of the organs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from adaptation.metrics import dice
+from benchmarks.inference.whole import box_grid, whole_grid
+from segmentation.bundle import shipped_bundle
+from segmentation.network.checkpoint import load_segmenter
+from segmentation.orientation import turn_of
+from segmentation.phantom import build_phantom
+from segmentation.predict import load_predictor
+from segmentation.preprocess import body_box
+
+EQUAL_DICE = 0.995
+
+
+def test_no_organ_of_a_phantom_reaches_out_of_the_box():
+    """Every voxel of every organ lies in the body's box, which is less than half of the CT."""
+    for seed in range(4):
+        phantom = build_phantom(seed, rows=128, columns=128, pixel_mm=4.0, slice_mm=4.0)
+        box = body_box(phantom.volume)
+        turned = {organ: turn_of(phantom.volume.grid).to_patient(mask) for organ, mask in phantom.masks.items()}
+
+        assert all(mask[box].sum() == mask.sum() for mask in turned.values())
+        assert np.prod([part.stop - part.start for part in box]) < phantom.volume.hu.size / 2
+
+
+def test_whole_grid_is_the_box_grid_prolonged():
+    """It covers the CT, and the box's places are among its own, whole cells away."""
+    volume = build_phantom(1, rows=100, columns=110, pixel_mm=4.7, slice_mm=5.0).volume
+    manifest = load_predictor(shipped_bundle("demo"), "cpu").manifest
+    inner, outer = box_grid(volume, manifest), whole_grid(volume, manifest)
+
+    for axis, (some, every) in enumerate(zip(inner.at, outer.at, strict=True)):
+        first = int(np.argmin(abs(every - some[0])))
+        assert np.allclose(every[first : first + len(some)], some)
+        assert axis == 0 or first % manifest.variant.output_stride == 0
+        assert len(every) * outer.voxel_mm[axis] >= np.ptp(outer.of[axis]) - manifest.variant.output_stride * 4
+
+
+@pytest.fixture(scope="module")
+def head():
+    return build_phantom(20230412, rows=150, columns=150, pixel_mm=3.0, slice_mm=3.0, slices=44)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return load_predictor(shipped_bundle("demo"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def drawn(head, quick):
+    """The organs of `demo` on a head, the weights as they are in the file and in float32."""
+    plain = dataclasses.replace(quick, network=load_segmenter(shipped_bundle("demo"), quick.device))
+    with pytest.MonkeyPatch.context() as patch:
+        boxed = plain.predict(head.volume).organs
+        grid = whole_grid(head.volume, quick.manifest)
+        patch.setattr("segmentation.predict.NetworkGrid.over", lambda *_: grid)
+        return {"box": boxed, "whole": plain.predict(head.volume).organs}
+
+
+@pytest.mark.slow
+def test_short_numbers_draw_what_float32_draws(head, quick, drawn):
+    """Each organ DSC .995 or more."""
+    found = quick.predict(head.volume).organs
+    alike = {organ: dice(mask.full(), found[organ].full()) for organ, mask in drawn["box"].items()}
+
+    assert set(found) == set(drawn["box"])
+    assert min(alike.values()) >= EQUAL_DICE, alike
+
+
+@pytest.mark.slow
+def test_box_draws_organs_as_well_as_whole_slices(head, drawn):
+    """Both are as near to the truth; no organ is lost, and the mean does not fall."""
+    box, whole = (
+        {organ: dice(mask.full(), head.masks[organ]) for organ, mask in drawn[way].items()} for way in ("box", "whole")
+    )
+
+    assert set(box) == set(whole)
+    assert len(box) >= 8
+    assert np.mean(list(box.values())) >= np.mean(list(whole.values())) - 0.002

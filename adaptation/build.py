@@ -14,6 +14,7 @@ import torch
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from adaptation.ahead import one_ahead
+from adaptation.calibration import calibrate
 from adaptation.errors import CaseError, TrainingError
 from adaptation.evaluate import Score, evaluate, mean_by_organ
 from adaptation.journal import Journal
@@ -83,8 +84,13 @@ def build(recipe: Recipe, cases: Sequence[Case], out: Path, shop: Workshop, *, b
     manifest = describe(recipe, learnt, minutes, shop.command)
     if not shop.team.leads:
         return manifest
-    figures = measure(manifest, weights, parts.unseen, shop.say)
-    written = write_bundle(out, manifest.model_copy(update={"measured": figures}), weights)
+    predictor = as_written(manifest, weights)
+    told = {
+        "measured": measure(predictor, parts.unseen, shop.say),
+        # What the base has learnt from would seem surer than anything that is still to come.
+        "calibration": calibrate(predictor, [case for case in parts.tune if case.name not in known], shop.say),
+    }
+    written = write_bundle(out, manifest.model_copy(update=told), weights)
     write_learnt_from(out, [*known, *(case.name for case in (*parts.learn, *parts.tune))])
     return written
 
@@ -201,14 +207,16 @@ def describe(recipe: Recipe, cases: int, minutes: float, command: str) -> Manife
     )
 
 
-def measure(manifest: Manifest, weights: Weights, cases: Sequence[Case], say: Say) -> Measured | None:
-    """Return what weights reach on cases; what is measured is what is written, 16-bit numbers and all.
-
-    None where there is no case to measure on.
-    """
+def as_written(manifest: Manifest, weights: Weights) -> Predictor:
+    """Return a predictor of what is about to be written, 16-bit numbers and all."""
     with TemporaryDirectory() as folder:
         write_bundle(Path(folder), manifest, weights)
-        scores = evaluate(load_predictor(Path(folder), "cpu"), cases, report=lambda some: say(line_of(some)))
+        return load_predictor(Path(folder), "cpu")
+
+
+def measure(predictor: Predictor, cases: Sequence[Case], say: Say) -> Measured | None:
+    """Return what a model reaches on cases; None where there is no case to measure on."""
+    scores = evaluate(predictor, cases, report=lambda some: say(line_of(some)))
     return measured(scores, len(cases)) if scores else None
 
 

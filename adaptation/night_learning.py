@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from adaptation.build import Workshop, describe, predictor_of, prepare_cases
+from adaptation.build import Workshop, as_written, describe, predictor_of, prepare_cases
+from adaptation.calibration import calibrate
 from adaptation.errors import AdaptationError, CaseError
 from adaptation.feature_batches import FeatureSampler, View
 from adaptation.features import CacheSettings, FeatureMaker, Source
@@ -274,7 +275,11 @@ def keep_training(night: Night) -> None:
     if state is None:
         raise CaseError("there was no step to take")
     cases = len(plan.cases[Part.TRAIN])
-    manifest = write_bundle(night.candidate, describe(recipe, cases, watch.minutes, "dicomnode adapt run"), weights)
+    about = describe(recipe, cases, watch.minutes, "dicomnode adapt run")
+    # The base's calibration is of the base's weights: a candidate has its own, or none.
+    tune = [night.case_of(each) for each in plan.cases[Part.TUNE]]
+    about = about.model_copy(update={"calibration": calibrate(as_written(about, weights), tune)})
+    manifest = write_bundle(night.candidate, about, weights)
     learnt = [case.name for part in (Part.TRAIN, Part.TUNE) for case in plan.cases[part]]
     known = read_learnt_from(folder_of(plan.base))
     write_learnt_from(night.candidate, [*known, *learnt, *(case.name for case in night.replay)])

@@ -181,14 +181,16 @@ def segment(
                 "slices": done.slices,
                 "volumes_cm3": written.volumes_cm3,
                 "not_found": list(contouring.not_found),
+                "expected_dice": contouring.expected_dice,
                 "notes": list(contouring.notes),
                 "seconds": seconds,
             }
         )
         return
-    table = Table("organ", "volume cm³")
+    table = Table("organ", "volume cm³", "expected DSC")
     for organ, volume in written.volumes_cm3.items():
-        table.add_row(organ, f"{volume:.2f}")
+        expected = contouring.expected_dice.get(organ)
+        table.add_row(organ, f"{volume:.2f}", "" if expected is None else f"{expected:.2f}")
     say(table)
     for note in contouring.notes:
         say(note, markup=False)

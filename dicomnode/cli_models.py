@@ -165,6 +165,39 @@ def train_bundle(
     say(f"{manifest.name} {manifest.version} is written")
 
 
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder; its manifest is written anew.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The cases that it was trained with, all of them; not for demo.")
+    ] = None,
+    unseen: Annotated[float, typer.Option(min=0, max=0.9, help="As its training had it; not for starter.")] = 0.2,
+    tuning: Annotated[float, typer.Option(min=0, max=0.9, help="Likewise.")] = 0.1,
+    automatic: Automatic = False,
+    names: NamesFile = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Tell a bundle what its scores mean in DSC, by the cases that its training kept for choices."""
+    from dicomnode.commands.calibrate import Kept
+    from dicomnode.commands.calibrate import calibrate as command
+
+    with Progress(console=Console(stderr=True, highlight=False), transient=True) as bar:
+        bar.add_task("calibrating", total=None)
+        manifest = command(
+            bundle,
+            Kept(data, unseen, tuning, site_names(names).own_names(), automatic),
+            device=device,
+            say=told_in(bar),
+        )
+    if as_json:
+        print_json({organ: line.model_dump() for organ, line in manifest.calibration.items()})
+        return
+    table = Table("organ", "cases", "mean DSC", "slope", "error")
+    for organ, line in manifest.calibration.items():
+        table.add_row(organ, str(line.cases), f"{line.dice:.2f}", f"{line.slope:.2f}", f"{line.error:.2f}")
+    say(table)
+
+
 def named_or_found(model: str) -> Path:
     """Return a model's folder or file: the path itself where there is one, else the base's or a version's."""
     path = Path(model)
@@ -205,4 +238,9 @@ def _one_of(value: str, allowed: tuple[Any, ...], option: str) -> Any:
     return value
 
 
-MODEL_COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "train-bundle": train_bundle}
+MODEL_COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "train-bundle": train_bundle,
+    "calibrate": calibrate,
+}

@@ -103,6 +103,8 @@ class Contouring(_Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     timeout_s: PositiveFloat = 1800.0
     memory_limit_mib: NonNegativeInt = 0
+    hold_below_dsc: Annotated[float, Field(ge=0, le=1)] = 0.0
+    hold_implausible: bool = False
     bundle_dirs: tuple[Path, ...] = ()
     structures_file: Annotated[Path | None, BeforeValidator(_named_file)] = None
 

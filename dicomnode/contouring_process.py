@@ -19,6 +19,7 @@ from segmentation.errors import NotThisModelError, SegmentationError, SeriesErro
 from segmentation.golden import check_golden_case
 from segmentation.predict import Predictor, load_predictor
 from segmentation.profiles import profile_named
+from segmentation.review import ReviewLimits, reasons_to_hold
 from segmentation.structure_set_identity import StructureSetIdentity
 from segmentation.structures import Appearance
 
@@ -30,13 +31,19 @@ def predictor_of(folder: str, digest: str, device: str) -> Predictor:  # noqa: A
 
 
 def contour(request: Answer) -> Answer:
-    """Draw the organs on a series and keep them in a file."""
+    """Draw the organs on a series and keep them in a file; what the site holds for review is refused."""
     predictor = predictor_of(request["bundle"], request["bundle_digest"], request["device"])
     contouring = contour_files([Path(path) for path in request["paths"]], predictor, insist=request["insist"])
+    reasons = reasons_to_hold(contouring, ReviewLimits(**request.get("review", {})))
+    if reasons and not request["insist"]:
+        raise SeriesError(reasons)
     save_contouring(contouring, Path(request["out"]))
     return {
         "not_found": list(contouring.not_found),
         "notes": list(contouring.notes),
+        "expected_dice": contouring.expected_dice,
+        "implausible": list(contouring.doubts),
+        "summary": contouring.summary,
         "seconds": contouring.seconds,
         "organs": sorted(contouring.organs),
     }

@@ -64,6 +64,7 @@ from dicomnode.trash import Trash
 from dicomnode.visits import Visits
 from dicomnode.watch import Watch
 from dicomnode.workflows import DurableEngine
+from segmentation.review import ReviewLimits
 
 log = structlog.get_logger(__name__)
 
@@ -215,6 +216,7 @@ class Daemon:
             peers=configuration.peers,
             delivering=configuration.delivering,
             device=configuration.contouring.device,
+            review=ReviewLimits(configuration.contouring.hold_below_dsc, configuration.contouring.hold_implausible),
             data_dir=configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
             after_delivery=self._shadowing.orders_after,

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dicomnode.scu import SendOutcome
 from dicomnode.series import content_digest
 from dicomnode.spool import make_directory
 from segmentation.durable import write_whole
+from segmentation.review import ReviewLimits
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ Values = dict[str, Any]
 Send = Callable[[Peer, Path], SendOutcome]
 
 SERIES_NUMBERS = {"RTSTRUCT": 9000, "SEG": 9001}  # behind what a scanner numbers
+SEND_ALL = ReviewLimits()
 PERMANENT_REFUSALS = 3  # of one structure set by one peer, then it is set aside
 JITTER = 0.1  # of a wait, so that many structure sets do not knock on a TPS that just started at the same second
 
@@ -46,6 +48,7 @@ class Jobs:
         peers: of the configuration.
         delivering: for how long it is tried.
         device: on which the model runs.
+        review: which results are held for a person.
         data_dir: which paths in the ledger are relative to.
         pseudonyms: by which the log speaks of a series.
         after_delivery: the work that follows when a result was delivered.
@@ -64,6 +67,7 @@ class Jobs:
         device: str,
         data_dir: Path,
         pseudonyms: Pseudonyms,
+        review: ReviewLimits = SEND_ALL,
         after_delivery: Callable[[ResultRecord], Sequence[ShadowOrder]] = lambda _: (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -74,6 +78,7 @@ class Jobs:
         self._peers = tuple(peers)
         self._delivering = delivering
         self._device = device
+        self._review = review
         self._data_dir = data_dir
         self._pseudonyms = pseudonyms
         self._after_delivery = after_delivery
@@ -107,6 +112,7 @@ class Jobs:
             "bundle_digest": model.digest,
             "device": self._device,
             "insist": record.released,
+            "review": asdict(self._review),
             "out": str(kept),
         }
         try:
@@ -116,15 +122,24 @@ class Jobs:
                 return {"outcome": "failed", "text": str(error)}
             self._refused(record, error.reasons)
             return {"outcome": "held"}
-        log.info("contouring ended", series=name, not_found=reply["not_found"], seconds=reply["seconds"])
+        log.info(
+            "contouring ended",
+            series=name,
+            not_found=reply["not_found"],
+            expected_dsc=reply["expected_dice"],
+            seconds=reply["seconds"],
+        )
         if reply["not_found"]:
             log.warning("organs were not found", series=name, organs=reply["not_found"])
+        if reply["implausible"]:
+            log.warning("organs are of implausible volume or place", series=name, organs=reply["implausible"])
         return {
             "outcome": "done",
             "content": record.content,
             "model": {"name": model.manifest.name, "version": model.manifest.version, "digest": model.digest},
             "not_found": reply["not_found"],
             "notes": reply["notes"],
+            "summary": reply["summary"],
             "seconds": reply["seconds"],
         }
 
@@ -294,11 +309,13 @@ def _identity(plan: NewResult, superseded: str, contoured: Values) -> Values:
     """Return the fields of `segmentation.rtstruct.StructureSetIdentity`, as they travel to the contouring process."""
     missing = f" Not found: {', '.join(contoured['not_found'])}." if contoured["not_found"] else ""
     earlier = f" Supersedes {superseded}." if superseded else ""
+    # What an older release contoured before an upgrade says nothing of this.
+    about = f" {summary}" if (summary := contoured.get("summary")) else ""
     return {
         "sop_instance_uid": plan.sop_instance_uid,
         "series_instance_uid": structure_set_series_uid(plan.sop_instance_uid),
         "label": plan.label,
-        "description": f"UNREVIEWED contours of {plan.model_name} {plan.model_version}.{earlier}{missing}",
+        "description": f"UNREVIEWED contours of {plan.model_name} {plan.model_version}.{earlier}{missing}{about}",
         "series_description": SERIES_DESCRIPTIONS[plan.modality],
         "series_number": SERIES_NUMBERS[plan.modality],
         "created": plan.created.astimezone().isoformat(),

@@ -14,7 +14,7 @@ from segmentation.organ_mask import OrganMask
 from segmentation.plausibility import has_head_and_neck
 from segmentation.predict import Predictor, refuse_wrong_purpose
 from segmentation.profiles import CLINICAL, Profile
-from segmentation.rtstruct import build_structure_set, encode_structure_set
+from segmentation.rtstruct import NO_REMARKS, build_structure_set, encode_structure_set
 from segmentation.rtstruct_check import prove
 from segmentation.seg import encode_segmentation
 from segmentation.structure_set_identity import StructureSetIdentity
@@ -106,7 +106,7 @@ def write_outputs(paths: Sequence[Path], contouring: Contouring, outputs: Sequen
             contents.append(encode_segmentation(contouring.organs, ct.headers, output.identity, shown))
             seconds["segmentation"] = time.monotonic() - begun
             continue
-        content = structure_set_of(contouring.organs, ct, output.identity, output.profile)
+        content = structure_set_of(contouring.organs, ct, output.identity, output.profile, contouring.remarks)
         written = time.monotonic()
         prove(content, contouring.organs, ct.headers, ct.volume.grid, output.profile)
         contents.append(content)
@@ -120,7 +120,13 @@ def write_outputs(paths: Sequence[Path], contouring: Contouring, outputs: Sequen
 
 
 def structure_set_of(
-    organs: Mapping[str, OrganMask], ct: CtSeries, identity: StructureSetIdentity, profile: Profile
+    organs: Mapping[str, OrganMask],
+    ct: CtSeries,
+    identity: StructureSetIdentity,
+    profile: Profile,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> bytes:
-    """Return the file of the organs' structure set."""
-    return encode_structure_set(build_structure_set(organs, ct.headers, ct.volume.grid, identity, profile=profile))
+    """Return the file of the organs' structure set, with what is to be said of single organs."""
+    return encode_structure_set(
+        build_structure_set(organs, ct.headers, ct.volume.grid, identity, profile=profile, remarks=remarks)
+    )

@@ -107,6 +107,33 @@ class Measured(Part):
     mean_dice: Fraction
 
 
+class ExpectedDice(Part):
+    """How a model's score of one organ became a Dice coefficient on the tuning cases: a straight line.
+
+    Args:
+        cases: that it was drawn through.
+        score: mean of these cases' scores, as `segmentation.confidence` has them.
+        dice: mean of their Dice coefficients.
+        slope: of the line; 0 where the score told nothing, so that the mean is expected of every case.
+        highest: score of these cases; nothing better is expected of a higher one.
+        error: root of the mean squared error on each case, by the line through the others.
+    """
+
+    cases: Annotated[int, Field(ge=3)]
+    score: Fraction
+    dice: Fraction
+    slope: Annotated[float, Field(ge=0)]
+    highest: Fraction
+    error: Annotated[float, Field(ge=0)]
+
+    def at(self, score: float) -> float:
+        """Return the Dice coefficient that is expected at a score, 0 to 1.
+
+        Below the scores that were seen the line goes on down: that is a guess, but one that makes somebody look.
+        """
+        return min(1.0, max(0.0, self.dice + self.slope * (min(score, self.highest) - self.score)))
+
+
 class Tail(Part):
     """A further Conv5 and head in the same weights, which draws some organs from the shared Conv1 to Conv4.
 
@@ -135,6 +162,7 @@ class Manifest(Part):
         tails: further tails, where some organs are another model's; none for most models.
         provenance: of the weights.
         measured: what it reached.
+        calibration: by organ, what its scores mean; organs that are not named are drawn without an expectation.
         sha256: file name to digest, of each file of the bundle beside the manifest.
     """
 
@@ -148,6 +176,7 @@ class Manifest(Part):
     tails: tuple[Tail, ...] = ()
     provenance: Provenance
     measured: Measured | None = None
+    calibration: dict[str, ExpectedDice] = {}
     sha256: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
@@ -158,6 +187,8 @@ class Manifest(Part):
             raise ValueError(f"organs must be known and named once; unknown: {', '.join(unknown) or 'none'}")
         if len(self.preprocessing.context) != self.variant.in_channels:
             raise ValueError("the network needs as many input channels as the context has slices")
+        if not set(self.calibration) <= set(self.organs):
+            raise ValueError("only organs of the model are calibrated")
         routed = [organ for tail in self.tails for organ in tail.organs]
         if not set(routed) <= set(self.organs) or len(set(routed)) != len(routed):
             raise ValueError("tails draw organs of the model, each once")
@@ -218,7 +249,9 @@ def sha256_of(path: Path) -> str:
 
 def bundle_digest(manifest: Manifest) -> str:
     """Return what names a model exactly, 64 hexadecimal digits: of the manifest, which holds its files' digests."""
-    # A model without further tails has the digest that it had before there were any.
-    values = manifest.model_dump(mode="json", exclude=None if manifest.tails else {"tails"})
+    # A model without further tails or calibration has the digest that it had before there were any.
+    values = manifest.model_dump(
+        mode="json", exclude={part for part in ("tails", "calibration") if not getattr(manifest, part)}
+    )
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -4,6 +4,7 @@ Neither torch nor scipy is needed to read it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Contouring:
         model_version: of the weights.
         model_digest: SHA-256 that names the model exactly.
         seconds: by stage.
+        expected_dice: Dice coefficient that an organ is expected to have; only of those it is calibrated for.
+        doubts: by organ, why it looks implausible, each a sentence that is among the notes too.
     """
 
     organs: dict[str, OrganMask]
@@ -40,6 +43,31 @@ class Contouring:
     model_version: str
     model_digest: str
     seconds: dict[str, float] = field(default_factory=dict)
+    expected_dice: dict[str, float] = field(default_factory=dict)
+    doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """What a reviewer should know first, as the description of an instance has it; empty where that is nothing."""
+        odd = f"Implausible: {', '.join(self.doubts)}." if self.doubts else ""
+        return " ".join(filter(None, [odd, in_words(self.expected_dice)]))
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What is to be said of an organ beside its contours, by organ; nothing of most."""
+        said = {
+            name: [
+                *([f"Expected DSC {self.expected_dice[name]:.2f}."] if name in self.expected_dice else []),
+                *self.doubts.get(name, ()),
+            ]
+            for name in self.organs
+        }
+        return {name: " ".join(sentences) for name, sentences in said.items() if sentences}
+
+
+def in_words(expected: Mapping[str, float]) -> str:
+    """Return expectations as a sentence, as "Expected DSC: Brainstem 0.78, Parotid_L 0.71."; empty where none are."""
+    return f"Expected DSC: {', '.join(f'{name} {value:.2f}' for name, value in expected.items())}." if expected else ""
 
 
 def save_contouring(contouring: Contouring, path: Path) -> None:
@@ -58,6 +86,8 @@ def arrays_of(contouring: Contouring) -> dict[str, NDArray[Any]]:
         "model_version": contouring.model_version,
         "model_digest": contouring.model_digest,
         "seconds": contouring.seconds,
+        "expected_dice": contouring.expected_dice,
+        "doubts": contouring.doubts,
         "organs": [
             {"name": name, "grid_shape": organ.grid_shape, "start": organ.start}
             for name, organ in contouring.organs.items()
@@ -90,6 +120,9 @@ def load_contouring(path: Path) -> Contouring:
                 model_version=about["model_version"],
                 model_digest=about["model_digest"],
                 seconds=about["seconds"],
+                # A file of a release that knew neither is whole without them.
+                expected_dice=about.get("expected_dice", {}),
+                doubts={name: tuple(sentences) for name, sentences in about.get("doubts", {}).items()},
             )
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise SegmentationError(f"{path.name} is not a contouring that can be read: {error}") from error

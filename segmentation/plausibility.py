@@ -73,19 +73,27 @@ ENOUGH = 2  # organs of the head that must be as large and lie to each other as 
 
 def implausible(organs: Mapping[str, OrganMask], grid: Grid) -> tuple[str, ...]:
     """Return what is wrong with organs that were drawn, each a sentence for whoever reviews them."""
+    return tuple(sentence for sentences in doubts_about(organs, grid).values() for sentence in sentences)
+
+
+def doubts_about(organs: Mapping[str, OrganMask], grid: Grid) -> dict[str, tuple[str, ...]]:
+    """Return by organ what is wrong with it; an organ that is as it should be is not there."""
     volumes = {organ: one.mask.sum() * grid.voxel_cm3 for organ, one in organs.items()}
     centroids = {organ: centroid_mm(one, grid) for organ, one in organs.items() if one.mask.any()}
-    sizes = [
-        f"{organ} has {volume:.2g} cm3, expected are {VOLUME_CM3[organ][0]:g} to {VOLUME_CM3[organ][1]:g}."
+    doubts = [
+        (organ, f"{organ} has {volume:.2g} cm3, expected are {VOLUME_CM3[organ][0]:g} to {VOLUME_CM3[organ][1]:g}.")
         for organ, volume in volumes.items()
         if not is_usual_volume(organ, float(volume))
     ]
-    places = [
-        f"{place.organ} does not lie where it should, seen from {place.seen_from}."
+    doubts += [
+        (place.organ, f"{place.organ} does not lie where it should, seen from {place.seen_from}.")
         for place in PLACES
         if place.organ in centroids and place.seen_from in centroids and not lies_in(place, centroids)
     ]
-    return (*sizes, *places)
+    return {
+        organ: tuple(sentence for of, sentence in doubts if of == organ)
+        for organ in dict.fromkeys(of for of, _ in doubts)
+    }
 
 
 def has_head_and_neck(contouring: Contouring, grid: Grid) -> tuple[str, ...]:

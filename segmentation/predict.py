@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from segmentation.bundle import Manifest, bundle_digest, verify_bundle
-from segmentation.contouring import Contouring
+from segmentation.confidence import expected_dice
+from segmentation.contouring import Contouring, in_words
 from segmentation.errors import NotThisModelError
 from segmentation.network.checkpoint import load_segmenter
 from segmentation.network.folded import ready
 from segmentation.network.segmenter import Segmenter
 from segmentation.phantom_series import is_phantom
-from segmentation.plausibility import implausible
+from segmentation.plausibility import doubts_about
 from segmentation.postprocess import draw_organs
 from segmentation.preprocess import NetworkGrid, body_box, to_values, with_context
 from segmentation.volume import Volume
@@ -69,7 +70,12 @@ class Predictor:
             volume.grid.voxel_cm3,
         )
         not_found = tuple(organ for organ in self.manifest.organs if organ not in organs)
-        notes = (*(f"{organ} was not found." for organ in not_found), *implausible(organs, volume.grid))
+        doubts, expected = doubts_about(organs, volume.grid), expected_dice(organs, self.manifest.calibration)
+        notes = (
+            *(f"{organ} was not found." for organ in not_found),
+            *(sentence for sentences in doubts.values() for sentence in sentences),
+            *([in_words(expected)] if expected else []),
+        )
         return Contouring(
             organs=organs,
             not_found=not_found,
@@ -82,6 +88,8 @@ class Predictor:
                 "network": predicted - prepared,
                 "draw": time.monotonic() - predicted,
             },
+            expected_dice=expected,
+            doubts=doubts,
         )
 
     @torch.inference_mode()

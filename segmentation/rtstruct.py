@@ -1,11 +1,12 @@
 """Organs to an RT Structure Set dataset, PS3.3 A.19 (pure).
 
-Every value comes from the masks, the CT's own headers and an identity that the caller decides: the same three give the
-same bytes.
+Every value comes from the masks, the CT's own headers, an identity that the caller decides, and what it has to say of
+single organs: the same give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from types import MappingProxyType
 
 from pydicom import Dataset, dcmwrite
 from pydicom.charset import convert_encodings, default_encoding
@@ -29,6 +30,7 @@ __all__ = ["StructureSetIdentity", "build_structure_set", "encode_structure_set"
 
 IMPLEMENTATION_CLASS_UID = "2.25.226530417733049385121473506137480209573"  # ours, from a random UUID (PS3.5 B.2)
 IMPLEMENTATION_VERSION_NAME = "DICOMNODE"
+NO_REMARKS: Mapping[str, str] = MappingProxyType({})
 
 
 def build_structure_set(
@@ -38,6 +40,7 @@ def build_structure_set(
     identity: StructureSetIdentity,
     *,
     profile: Profile = CLINICAL,
+    remarks: Mapping[str, str] = NO_REMARKS,
 ) -> Dataset:
     """Return the structure set of the organs that were found; an organ that is not in the mapping is not in it.
 
@@ -47,6 +50,7 @@ def build_structure_set(
         grid: where the voxels lie.
         identity: what the caller decides.
         profile: for whom it is written: how contours are drawn, and how organs are called, shown and coded.
+        remarks: what is to be said of an organ, by organ; becomes its ROI Description.
 
     Raises:
         StructureSetError: if the headers are not those of the grid, an organ is unknown, empty or of another grid, or
@@ -67,7 +71,13 @@ def build_structure_set(
         source=identity.manufacturer,
     )
     ds.StructureSetROISequence = [
-        structure_set_roi(number, shown[structure.name].roi_name, volume_cm3(organs[structure.name], grid), origin)
+        structure_set_roi(
+            number,
+            shown[structure.name].roi_name,
+            volume_cm3(organs[structure.name], grid),
+            origin,
+            remarks.get(structure.name, ""),
+        )
         for number, structure in drawn
     ]
     ds.RTROIObservationsSequence = [observation(number, structure, profile) for number, structure in drawn]

@@ -10,6 +10,7 @@ from segmentation.organ_mask import OrganMask
 from segmentation.profiles import CodeContext, Profile
 from segmentation.structures import Structure
 
+ST_LENGTH = 1024  # PS3.5 6.2, of ROI Description
 ARTIFICIAL_INTELLIGENCE = ("123110", "DCM", "Artificial Intelligence")  # PS3.16 CID 7162
 ANATOMICAL_STRUCTURE = ("91723000", "SCT", "Anatomical Structure")  # PS3.16 CID 7150
 SIDES = {"L": ("7771000", "SCT", "Left"), "R": ("24028007", "SCT", "Right")}  # PS3.16 CID 244
@@ -34,12 +35,14 @@ class Origin:
     source: str
 
 
-def structure_set_roi(number: int, name: str, volume_cm3: float, origin: Origin) -> Dataset:
-    """Return the item of the Structure Set ROI Sequence of one organ, under its ROI Name."""
+def structure_set_roi(number: int, name: str, volume_cm3: float, origin: Origin, remark: str = "") -> Dataset:
+    """Return the item of the Structure Set ROI Sequence of one organ, under its ROI Name, with a remark if any."""
     roi = Dataset()
     roi.ROINumber = number
     roi.ReferencedFrameOfReferenceUID = origin.frame_of_reference_uid
     roi.ROIName = name
+    if remark:
+        roi.ROIDescription = remark[:ST_LENGTH]
     roi.ROIVolume = f"{volume_cm3:.3f}"
     roi.ROIGenerationAlgorithm = "AUTOMATIC"
     roi.ROIGenerationDescription = f"{origin.model_name} {origin.model_version}"

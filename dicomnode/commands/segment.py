@@ -78,11 +78,12 @@ def segment(
     created = time_of_contours((dcmread(path, specific_tags=list(TIME_TAGS)) for path in paths), time)
     uid = uid_of_file(content, model.digest, writing_settings(how.name, structures), created)
     missing = f" Not found: {', '.join(contouring.not_found)}." if contouring.not_found else ""
+    summary = f" {contouring.summary}" if contouring.summary else ""
     identity = StructureSetIdentity(
         sop_instance_uid=uid,
         series_instance_uid=structure_set_series_uid(uid),
         label=label_of_file("AI", created, uid),
-        description=f"UNREVIEWED contours of {model.manifest.name} {model.manifest.version}.{missing}",
+        description=f"UNREVIEWED contours of {model.manifest.name} {model.manifest.version}.{missing}{summary}",
         created=created,
         model_name=model.manifest.name,
         model_version=model.manifest.version,

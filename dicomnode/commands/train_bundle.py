@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from adaptation.build import Workshop, build
+from adaptation.labelled_ct import Case
 from adaptation.openkbp import list_patients
 from adaptation.phantoms import list_phantoms
 from adaptation.recipes import DEMO, DEMO_SEEDS, STARTER, STARTER_GROUPS
@@ -46,9 +47,18 @@ def train_bundle(
         torch.set_num_threads(threads)
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     recipe = {"starter": STARTER, "demo": DEMO}[name]
-    cases = list_phantoms(DEMO_SEEDS) if name == "demo" else list_patients(data or Path(), STARTER_GROUPS)
+    cases = cases_of(name, data)
     shop = Workshop(work / name, chosen, f"dicomnode train-bundle {name}", say=say, watch=Spoken(say))
     return build(recipe, cases, out or shipped_bundle(name), shop)
+
+
+def cases_of(name: Literal["starter", "demo"], data: Path | None) -> list[Case]:
+    """Return all cases of one of the two bundles, those too that its training never sees.
+
+    Raises:
+        CaseError: where the data are not there.
+    """
+    return list_phantoms(DEMO_SEEDS) if name == "demo" else list_patients(data or Path(), STARTER_GROUPS)
 
 
 class Spoken:

@@ -109,9 +109,13 @@ def _manifest(
     """Return the base's manifest with what the candidate says of the organs that go over to it."""
     after = {organ: how for organ, how in ours.postprocessing.items() if organ not in going}
     after |= {organ: how for organ, how in theirs.postprocessing.items() if organ in going}
+    # Each organ's channel has the weights that it was calibrated with.
+    meant = {organ: line for organ, line in ours.calibration.items() if organ not in going}
+    meant |= {organ: line for organ, line in theirs.calibration.items() if organ in going}
     data = f"{ours.provenance.data}; {', '.join(going)}: {theirs.provenance.data}"
     command = f"{', '.join(going)} of {theirs.version} merged into {ours.version}"
     provenance = theirs.provenance.model_copy(update={"data": data, "command": command})
     values = {"version": version, "postprocessing": after, "tails": tails, "provenance": provenance}
+    values["calibration"] = meant
     # What either reached was measured on it alone.
     return Manifest.model_validate(ours.model_dump() | {"measured": None, "sha256": {}} | values)

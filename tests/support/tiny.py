@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from segmentation.bundle import Manifest, Preprocessing, Provenance
+from segmentation.bundle import ExpectedDice, Manifest, Preprocessing, Provenance
 from segmentation.network.checkpoint import write_bundle
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
@@ -40,11 +40,14 @@ VARIANT = Variant(
     head_channels=16,
 )
 STEPS = 150
+NOTHING: Mapping[str, ExpectedDice] = {}
 # A patient who is no patient: the shipped rules would ignore a PHANTOM, and nobody is called so.
 PATIENT = {"PatientName": "Made^Upright", "PatientID": "MADE-4711"}
 
 
-def write_tiny_bundle(folder: Path, *, version: str = "1", purpose: str = "patient") -> Manifest:
+def write_tiny_bundle(
+    folder: Path, *, version: str = "1", purpose: str = "patient", calibration: Mapping[str, ExpectedDice] = NOTHING
+) -> Manifest:
     """Write the bundle; another version is another model."""
     manifest = Manifest(
         name="tiny",
@@ -54,6 +57,7 @@ def write_tiny_bundle(folder: Path, *, version: str = "1", purpose: str = "patie
         variant=VARIANT,
         preprocessing=Preprocessing(pixel_mm=4.0, slice_mm=5.0, context=(0,), hu_knots=KNOTS),
         provenance=Provenance(data="none", licence="none", command="none", seed=0, steps=STEPS, cases=0, minutes=0.0),
+        calibration=dict(calibration),
     )
     return write_bundle(folder, manifest, _trained())
 

@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from dicomnode.contouring_process import answer
-from segmentation.contouring import Contouring, save_contouring
+from segmentation.bundle import ExpectedDice, bundle_digest
+from segmentation.contouring import Contouring, load_contouring, save_contouring
 from segmentation.organ_mask import OrganMask
 from segmentation.phantom_series import write_series
 from segmentation.structures import PLAIN
 from tests.support.series import series_of, small_phantom
 from tests.support.structure_sets import identity
+from tests.support.tiny import marked_series, write_tiny_bundle
+
+LINE = ExpectedDice(cases=5, score=0.9, dice=0.62, slope=0.0, highest=0.95, error=0.05)
 
 
 def asked(folder: Path, **appearance: str) -> dict[str, Any]:
@@ -50,3 +54,39 @@ def test_what_breaks_a_rule_is_refused_with_the_reason_and_not_written(tmp_path:
     assert reply["outcome"] == "refused"
     assert "'STEM' is none of the Standard's defined terms" in reply["reasons"][0]
     assert not (tmp_path / "rs.dcm").exists()
+
+
+def to_contour(folder: Path, **review: Any) -> dict[str, Any]:
+    """Return a request to contour a phantom by a network that expects little of a parotid."""
+    manifest = write_tiny_bundle(folder / "tiny", calibration={"Parotid_L": LINE})
+    return {
+        "ask": "contour",
+        "paths": [str(path) for path in write_series(marked_series(), folder / "ct")],
+        "bundle": str(folder / "tiny"),
+        "bundle_digest": bundle_digest(manifest),
+        "device": "cpu",
+        "insist": False,
+        "review": review,
+        "out": str(folder / "kept.npz"),
+    }
+
+
+def test_what_is_expected_of_an_organ_is_told_and_kept(tmp_path: Path) -> None:
+    """The daemon hears it, and whoever writes finds it in the file."""
+    reply = answer(to_contour(tmp_path, below_dsc=0.6))
+
+    assert (reply["outcome"], reply["expected_dice"]) == ("done", {"Parotid_L": 0.62})
+    assert "Expected DSC: Parotid_L 0.62." in reply["notes"]
+    assert load_contouring(tmp_path / "kept.npz").expected_dice == {"Parotid_L": 0.62}
+
+
+def test_a_result_below_the_sites_limit_waits_until_it_is_released(tmp_path: Path) -> None:
+    """The reason names organ, figure and limit; the operator's release goes before it."""
+    request = to_contour(tmp_path, below_dsc=0.7)
+
+    reply = answer(request)
+
+    assert reply["outcome"] == "refused"
+    assert [reason[:42] for reason in reply["reasons"]] == ["Parotid_L: a DSC of 0.62 is expected, less"]
+    assert not (tmp_path / "kept.npz").exists()
+    assert answer({**request, "insist": True})["outcome"] == "done"

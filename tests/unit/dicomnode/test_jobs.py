@@ -28,7 +28,10 @@ PEER = Peer("TPS", "127.0.0.1", 104, may=("send_ct", "receive_results"))
 DONE = {
     "outcome": "done",
     "not_found": ["Parotid_R"],
-    "notes": ["Parotid_R was not found."],
+    "notes": ["Parotid_R was not found.", "Expected DSC: Brainstem 0.81."],
+    "expected_dice": {"Brainstem": 0.81},
+    "implausible": ["Brainstem"],
+    "summary": "Implausible: Brainstem. Expected DSC: Brainstem 0.81.",
     "seconds": {"network": 2.0},
 }
 
@@ -131,6 +134,7 @@ def test_contouring_names_model_and_slices(bench: Bench) -> None:
     [request] = bench.contourer.asked
     assert (request["ask"], request["bundle_digest"], request["insist"]) == ("contour", bench.digest, False)
     assert request["paths"][0].endswith(f"instances/{SERIES}/1.dcm")
+    assert request["review"] == {"below_dsc": 0.0, "implausible": False}
     assert (contoured["outcome"], contoured["content"]) == ("done", bench.content)
 
 
@@ -198,6 +202,8 @@ def test_the_structure_set_is_identified_by_content_model_and_settings(bench: Be
         bench.content, bench.digest, writing_settings("clinical", StructureSettings())
     )
     assert "UNREVIEWED" in identity["description"]
+    assert identity["description"].endswith("Implausible: Brainstem. Expected DSC: Brainstem 0.81.")
+    assert result.notes[-1] == "Expected DSC: Brainstem 0.81."
     assert "Not found: Parotid_R" in identity["description"]
     assert (result.sop_instance_uid, result.label) == (identity["sop_instance_uid"], identity["label"])
     assert result.seconds == {"network": 2.0, "verify": 0.1}

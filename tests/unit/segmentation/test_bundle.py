@@ -5,7 +5,15 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from segmentation.bundle import MANIFEST, WEIGHTS, Preprocessing, bundle_digest, read_manifest, verify_bundle
+from segmentation.bundle import (
+    MANIFEST,
+    WEIGHTS,
+    ExpectedDice,
+    Preprocessing,
+    bundle_digest,
+    read_manifest,
+    verify_bundle,
+)
 from segmentation.errors import BundleError
 from tests.support.small_bundle import small_manifest, write_small_bundle
 
@@ -91,3 +99,12 @@ def test_reading_manifests_needs_no_torch():
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_only_organs_of_the_model_are_calibrated():
+    """And its digest is another than without, for its results say something else."""
+    line = ExpectedDice(cases=10, score=0.9, dice=0.8, slope=1.0, highest=0.95, error=0.05)
+
+    assert bundle_digest(small_manifest(calibration={"Brainstem": line})) != bundle_digest(small_manifest())
+    with pytest.raises(ValidationError, match="only organs of the model"):
+        small_manifest(calibration={"Lens_L": line})

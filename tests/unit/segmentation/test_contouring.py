@@ -20,6 +20,8 @@ def contouring():
         model_version="1",
         model_digest="0" * 64,
         seconds={"network": 1.5},
+        expected_dice={"Brainstem": 0.812},
+        doubts={"Lens_L": ("Lens_L has 2 cm3, expected are 0.04 to 0.5.",)},
     )
 
 
@@ -31,6 +33,7 @@ def test_contouring_comes_back_as_it_was_written(tmp_path):
     read = load_contouring(tmp_path / "contouring.npz")
 
     assert (read.not_found, read.notes, read.seconds) == (written.not_found, written.notes, written.seconds)
+    assert (read.expected_dice, read.doubts) == (written.expected_dice, written.doubts)
     assert (read.model_name, read.model_version, read.model_digest) == ("small", "1", "0" * 64)
     assert list(read.organs) == list(written.organs)
     assert np.array_equal(read.organs["Brainstem"].full(), written.organs["Brainstem"].full())

@@ -52,6 +52,20 @@ def test_the_site_names_and_shows_the_organs_in_every_profile(slices: list[Path]
     assert [list(each.ROIDisplayColor) for each in ds.ROIContourSequence][::2] == [[4, 5, 6], [1, 2, 3]]
 
 
+def test_what_is_to_be_said_of_an_organ_is_its_description(slices: list[Path], tmp_path: Path) -> None:
+    """In every profile, and the file still proves right."""
+    said = replace(contoured(), expected_dice={"Brainstem": 0.812}, doubts={"Brainstem": ("Brainstem has 99 cm3.",)})
+
+    write_outputs(
+        slices, said, [Output(identity(), tmp_path / f"{name}.dcm", profile_named(name)) for name in PROFILES]
+    )
+
+    for name in PROFILES:
+        stem, jaw, _ = dcmread(tmp_path / f"{name}.dcm").StructureSetROISequence
+        assert stem.ROIDescription == "Expected DSC 0.81. Brainstem has 99 cm3."
+        assert "ROIDescription" not in jaw
+
+
 def test_for_eclipse_an_organ_bears_the_code_that_eclipse_writes(slices: list[Path], tmp_path: Path) -> None:
     """FMA, with the side in the code, and with the version of the context group."""
     write_outputs(slices, contoured(), [Output(identity(), tmp_path / "rs.dcm", profile_named("Eclipse"))])

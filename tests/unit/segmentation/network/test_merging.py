@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segmentation.bundle import WEIGHTS, PostProcessing, bundle_digest, read_manifest
+from segmentation.bundle import WEIGHTS, ExpectedDice, PostProcessing, bundle_digest, read_manifest
 from segmentation.errors import BundleError
 from segmentation.network.beginning import weights_for
 from segmentation.network.checkpoint import load_segmenter, read_tensors, write_bundle
@@ -101,6 +101,20 @@ def test_the_manifest_says_which_organs_came_from_where(base: Path, other: Calla
     assert manifest.tails[0].version == "night"
     assert manifest.tails[0].digest == bundle_digest(read_manifest(candidate))
     assert manifest.postprocessing == {LEFT: PostProcessing(threshold=0.4)}
+
+
+def test_each_organ_has_the_calibration_of_its_own_weights(other: Callable[..., Path], tmp_path: Path) -> None:
+    """An organ that goes over leaves the base's behind, also where the candidate has none."""
+    line = ExpectedDice(cases=10, score=0.9, dice=0.8, slope=1.0, highest=0.95, error=0.05)
+    own = {LEFT: line, "Brainstem": line}
+    better = line.model_copy(update={"dice": 0.85})
+    ours = other("base", calibration=own)
+
+    merged = merge(ours, other("night", *TAIL, calibration={LEFT: better}), [LEFT], tmp_path / "a", version="a")
+    bare = merge(ours, other("late", *TAIL), [LEFT], tmp_path / "b", version="b")
+
+    assert merged.calibration == {LEFT: better, "Brainstem": line}
+    assert bare.calibration == {"Brainstem": line}
 
 
 def test_a_candidate_with_another_trunk_is_refused(base: Path, other: Callable[..., Path], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from segmentation.bundle import bundle_digest, verify_bundle
 from segmentation.errors import BundleError
 from segmentation.golden import golden_volume
 from segmentation.registry import Registry
+from segmentation.registry_version import Version
 from segmentation.volume import Volume
 
 
@@ -38,6 +39,7 @@ class Night:
         by: the person who asked for the run; empty for the schedule.
         force: whether what only has to be waited for is not waited for.
         promotes: whether a candidate that passed goes into service by itself.
+        objection: why the node will not have a version in service, in words; nothing where it will.
         clock: the present time, in UTC.
         seconds: of a clock that only goes on.
         must_pause: whether clinical work waits.
@@ -61,6 +63,7 @@ class Night:
     by: str = ""
     force: bool = False
     promotes: bool = False
+    objection: Callable[[Version], str] = lambda _version: ""
     must_pause: Callable[[], bool] = lambda: False
     team: Team = ALONE
     software: Mapping[str, str] = field(default_factory=dict)

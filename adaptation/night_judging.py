@@ -36,6 +36,7 @@ from segmentation.predict import Predictor, load_predictor
 
 SITE, BASE = "site", "source"
 SCHEDULE = "the schedule"
+PROMOTED = "promoted"
 DIGITS = 20  # of a digest, in a file name
 
 
@@ -210,11 +211,13 @@ def keep_version(night: Night) -> None:
 
 
 def promote(night: Night, digest: str, why: str) -> str:
-    """Put a version into service, unless a kill came just behind that; return what was done."""
+    """Put a version into service, unless a kill came just behind that or the node objects; return what was done."""
     service = night.registry.current(night.model).version
     if service is None or service.digest != digest:
+        if objection := night.objection(night.registry.find(night.model, digest)):
+            return f"not promoted: {objection}"
         night.registry.promote(night.model, digest, by=SCHEDULE, why=why, at=night.clock())
-    return "promoted"
+    return PROMOTED
 
 
 def bundle_for(night: Night, plan: Plan, organs: Sequence[str]) -> Path:

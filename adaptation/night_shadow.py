@@ -14,7 +14,7 @@ from adaptation.evidence import Outcome, Shadow
 from adaptation.gate import judge
 from adaptation.gate_pairs import surface_dsc
 from adaptation.night import Night, folder_of, learner_of
-from adaptation.night_judging import SITE, evidence_of, outcomes, promote, said_of, score_cases, write_dossier
+from adaptation.night_judging import PROMOTED, SITE, evidence_of, outcomes, promote, said_of, score_cases, write_dossier
 from adaptation.night_plan import admitted
 from adaptation.run_plan import Plan
 from adaptation.runs import Run
@@ -43,10 +43,12 @@ def judge_shadow(night: Night) -> None:
         write_dossier(before, plan, evidence)
     if verdict.outcome is Outcome.REFUSED:
         night.registry.set_shadow(night.model, "", by=SCHEDULE, why="; ".join(verdict.reasons), at=night.clock())
+    what = "it waits for a person" if verdict.outcome in {Outcome.PASSED, Outcome.PERSON} else ""
     if verdict.outcome is Outcome.PASSED and night.promotes:
-        promote(night, digest, f"run {run.name} passed the gate and the shadow")
-        night.registry.set_shadow(night.model, "", by=SCHEDULE, why="it went into service", at=night.clock())
-    night.run.keep("shadow", {"run": run.name, **said_of(verdict, night.clock())})
+        what = promote(night, digest, f"run {run.name} passed the gate and the shadow")
+        why = "it went into service" if what == PROMOTED else what
+        night.registry.set_shadow(night.model, "", by=SCHEDULE, why=why, at=night.clock())
+    night.run.keep("shadow", {"run": run.name, "what": what, **said_of(verdict, night.clock())})
 
 
 def shadowed_run(night: Night) -> Run | None:

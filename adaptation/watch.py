@@ -15,7 +15,7 @@ from itertools import groupby
 from statistics import fmean
 
 from adaptation.case_record import CaseRecord, Edit, Origin, Status
-from adaptation.control_charts import MEANING, Baseline, Signal, baseline_of, signals_of
+from adaptation.control_charts import MEANING, SIDED, Baseline, Signal, baseline_of, signals_of
 from adaptation.limits import WatchLimits
 
 WORRYING = (1, 2, 5)  # rules that are an alarm on the low side; the others are shown
@@ -53,12 +53,14 @@ class Point:
         mean: surface DSC.
         count: of contours.
         baseline: that it is measured by; None where there is none yet.
+        models: digests of the versions that had drawn them.
     """
 
     week: date
     mean: float
     count: int
     baseline: Baseline | None
+    models: frozenset[str] = frozenset()
 
     @property
     def z(self) -> float:
@@ -92,12 +94,14 @@ class Concern:
         text: a sentence for the physicist.
         about: organ, and scanner where it is about one.
         goes_back: whether it is a reason to go back to the model before.
+        models: digests of the versions that had drawn what it is about, in order; an empty one is not known.
     """
 
     kind: str
     text: str
     about: str
     goes_back: bool
+    models: tuple[str, ...] = ()
 
 
 def approved_organs(records: Sequence[CaseRecord]) -> tuple[Approved, ...]:
@@ -139,7 +143,8 @@ def chart_of(organs: Sequence[Approved], organ: str, scanner: str, until: date, 
             break
         contours = list(of_week)
         mean = fmean(each.edit.surface_dice for each in contours)
-        points.append(Point(week, mean, len(contours), _baseline(of_models, contours[-1].model, limits)))
+        models = frozenset(each.model for each in contours)
+        points.append(Point(week, mean, len(contours), _baseline(of_models, contours[-1].model, limits), models))
         if _worries(signals_of([point.z for point in points]), len(points) - 1):
             continue
         for each in contours:
@@ -202,7 +207,15 @@ def _of_chart(chart: Chart, now: datetime) -> list[Concern]:
         f"{chart.organ}{where}: physicians change more than before: surface DSC {point.mean:.3f} in the week of"
         f" {point.week}, {centre:.3f} before ({why})"
     )
-    return [Concern("drift", text, f"{chart.organ} {chart.scanner}".strip(), goes_back=not chart.scanner)]
+    weeks = chart.points[-min(SIDED[rule][0] for rule in rules) :]
+    models = tuple(sorted({model for week in weeks for model in week.models}))
+    about = f"{chart.organ} {chart.scanner}".strip()
+    return [Concern("drift", f"{text}{_drawn_by(models)}", about, goes_back=not chart.scanner, models=models)]
+
+
+def _drawn_by(models: Sequence[str]) -> str:
+    """Return in words which versions had drawn something."""
+    return f"; drawn by {', '.join(model[:12] or 'a version that is not known' for model in models)}"
 
 
 def _of_untouched(organs: Sequence[Approved], organ: str, now: datetime, limits: WatchLimits) -> list[Concern]:
@@ -210,7 +223,9 @@ def _of_untouched(organs: Sequence[Approved], organ: str, now: datetime, limits:
     since = now - timedelta(days=limits.window_days)
     before = since - timedelta(days=limits.before_days)
     own = [each for each in organs if each.organ == organ]
-    lately = untouched_share([each for each in own if each.at >= since], limits.window_least)
+    of_window = [each for each in own if each.at >= since]
+    models = tuple(sorted({each.model for each in of_window}))
+    lately = untouched_share(of_window, limits.window_least)
     earlier = untouched_share([each for each in own if before <= each.at < since], limits.window_least)
     concerns = []
     window = f"the last {limits.window_days:g} days"
@@ -219,10 +234,10 @@ def _of_untouched(organs: Sequence[Approved], organ: str, now: datetime, limits:
             f"{organ}: {lately:.0%} of the contours of {window} were approved untouched; have somebody look whether"
             " they are still looked at, and contour some cases blind"
         )
-        concerns.append(Concern("untouched", text, organ, goes_back=False))
+        concerns.append(Concern("untouched", f"{text}{_drawn_by(models)}", organ, goes_back=False, models=models))
     if lately < earlier - limits.untouched_fall:
         text = f"{organ}: {lately:.0%} of the contours of {window} were approved untouched, {earlier:.0%} before"
-        concerns.append(Concern("edited more", text, organ, goes_back=True))
+        concerns.append(Concern("edited more", f"{text}{_drawn_by(models)}", organ, goes_back=True, models=models))
     return concerns
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from dicomnode import __version__
 from dicomnode.config import Configuration
 from dicomnode.models import models_of
 from dicomnode.node import case_store
+from dicomnode.swapping import objection
 from segmentation.golden import golden_volume
 
 ROOMS = ("adaptation", "segmentation")
@@ -76,6 +78,7 @@ def build_night(
         by=asked.by,
         force=asked.force,
         promotes=nights.auto_promote,
+        objection=partial(objection, configuration),
         must_pause=must_pause,
         team=team,
         software=software(),

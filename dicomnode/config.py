@@ -224,6 +224,7 @@ class Watching(_Section):
 
     daily_at: time = time(7, 0)
     monthly_report: bool = True
+    auto_rollback: bool = False
     limits: WatchLimits = WatchLimits()
 
 

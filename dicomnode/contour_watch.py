@@ -39,12 +39,14 @@ class ContourWatch:
         alarm: raises one: kind, text, about.
         announce: tells people of a report.
         draw: makes the page of a month from the folder of cases into a file; says whether it could.
+        go_back: rolls back the version that a concern is about, where it may; says in words what it did, or nothing.
     """
 
     configuration: Configuration
     alarm: Callable[[str, str, str], None]
     announce: Callable[[News], None]
     draw: Callable[[Path, str, Path, WatchLimits], bool]
+    go_back: Callable[[Concern, datetime], str] = lambda _concern, _now: ""
 
     def step(self, now: datetime) -> tuple[Concern, ...]:
         """Look once; to look twice a day does no harm.
@@ -60,8 +62,11 @@ class ContourWatch:
             return ()
         found = concerns_of(records, now, watching.limits)
         for concern in found:
+            done = self.go_back(concern, now) if concern.goes_back and watching.auto_rollback else ""
             hint = "; `dicomnode models rollback` goes back to the version before" if concern.goes_back else ""
             self.alarm(concern.kind, f"{concern.text}{hint}", concern.about)
+            if done:
+                self.alarm("rollback", done, concern.about)
         log.info("approved contours were looked at", cases=len(records), concerns=len(found))
         if watching.monthly_report:
             self._report(records, now)

@@ -4,7 +4,6 @@ import fcntl
 import gc
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from typing import TextIO
 
 import structlog
 
-from adaptation.runs import Run
 from dicomnode import scp, scu
 from dicomnode.adoption import adopt
 from dicomnode.alarms import AlarmBell
@@ -25,14 +23,15 @@ from dicomnode.assurance import Assurance, Calling
 from dicomnode.audit.auditor import AuditQueue
 from dicomnode.audit.message import Event, Kind, Party, Role
 from dicomnode.audit.syslog import Forwarder
+from dicomnode.children import build_contourer, build_filer, child_environment
 from dicomnode.commitment_scp import CommitmentScp
 from dicomnode.config import Configuration
 from dicomnode.contour_watch import ContourWatch, draw_in_child
-from dicomnode.contourer import KEY_FILE, LOG_FORMAT, LOG_LEVEL, Contourer
 from dicomnode.disk import DiskGuard
 from dicomnode.errors import AlreadyRunning, LedgerUnavailable, NodeError
 from dicomnode.feeding import Feeding
 from dicomnode.fetching import CtFetcher
+from dicomnode.going_back import go_back
 from dicomnode.handover import Handover
 from dicomnode.jobs import Jobs
 from dicomnode.log import Pseudonyms, Scrub
@@ -42,7 +41,6 @@ from dicomnode.node import (
     Books,
     case_store,
     certificate_files,
-    key_file,
     open_intake,
     open_key,
     repository_of,
@@ -57,8 +55,8 @@ from dicomnode.schedule import Appointment, Schedule, constancy_test, purge_by_r
 from dicomnode.scp import Receiver, SecurePort
 from dicomnode.scu import SendOutcome
 from dicomnode.shadowing import Shadowing
-from dicomnode.spool import MIB, Spool, make_directory
-from dicomnode.swapping import tell_promotions
+from dicomnode.spool import Spool, make_directory
+from dicomnode.swapping import tell_changes
 from dicomnode.tls.certificates import Certificates, CertificateWatch
 from dicomnode.trash import Trash
 from dicomnode.visits import Visits
@@ -92,33 +90,6 @@ def hold_data_folder(data_dir: Path) -> TextIO:
             return lock
     lock.close()
     raise AlreadyRunning(f"another daemon works on {data_dir}")
-
-
-def build_contourer(configuration: Configuration) -> Contourer:
-    """Return the contouring process of a configuration; it starts when it is first asked."""
-    return Contourer(
-        timeout_s=configuration.contouring.timeout_s,
-        memory_limit_bytes=configuration.contouring.memory_limit_mib * MIB,
-        environment=child_environment(configuration),
-    )
-
-
-def build_filer(configuration: Configuration) -> Contourer:
-    """Return the process that makes cases of approved structure sets; it starts when it is first asked."""
-    return Contourer(
-        timeout_s=configuration.contouring.timeout_s,
-        environment=child_environment(configuration),
-        command=(sys.executable, "-m", "dicomnode.filing_process"),
-    )
-
-
-def child_environment(configuration: Configuration) -> dict[str, str]:
-    """Return what a child process that logs is told."""
-    return {
-        KEY_FILE: str(key_file(configuration)),
-        LOG_FORMAT: configuration.logging.format,
-        LOG_LEVEL: configuration.logging.level,
-    }
 
 
 class Daemon:
@@ -268,14 +239,16 @@ class Daemon:
         queue, ledger = self._books.queue, self._books.ledger
         environment = child_environment(self._configuration)
         outside = Outside(
-            queue.order, queue.is_clinical_waiting, ledger.raise_alarm, self._tell_of_run, environment=environment
+            queue.order, queue.is_clinical_waiting, ledger.raise_alarm, self._tell_of_changes, environment=environment
         )
         return Nights(self._configuration, outside)
 
-    def _tell_of_run(self, run: Run) -> None:
-        if run.has("plan"):
-            model = self._configuration.nights.model
-            tell_promotions(self._books, model, run.plan().at, tell=self._audit.tell)
+    def _tell_of_changes(self) -> None:
+        """Tell the audit what was done to the models in service by whoever could not: a night's run, who was killed."""
+        try:
+            tell_changes(self._books, tell=self._books.auditor.write)
+        except (OSError, LedgerUnavailable) as error:
+            log.warning("the audit is told of changes of the models later", reason=type(error).__name__)
 
     def _build_forwarder(self) -> Forwarder | None:
         repository = repository_of(self._configuration.audit)
@@ -327,6 +300,7 @@ class Daemon:
         self._schedule.start()
         self._metrics.start()
         self._tell_audit(Kind.APPLICATION_START)
+        self._tell_of_changes()
         if self._forwarder is not None:
             self._forwarder.start()
         gc.collect()
@@ -339,8 +313,15 @@ class Daemon:
         constancy_test(self._configuration, self._contourer, self._books.ledger)
 
     def _look_at_contours(self) -> None:
-        watch = ContourWatch(self._configuration, self._books.ledger.raise_alarm, self._bell.announce, draw_in_child)
+        watch = ContourWatch(
+            self._configuration,
+            self._books.ledger.raise_alarm,
+            self._bell.announce,
+            draw_in_child,
+            partial(go_back, self._books),
+        )
         watch.step(datetime.now(UTC))
+        self._tell_of_changes()
 
     def _begin_night(self) -> None:
         if name := self._nights.begin(datetime.now(UTC).astimezone()):

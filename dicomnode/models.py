@@ -29,6 +29,10 @@ class Model:
     digest: str
     faults: tuple[str, ...] = ()
 
+    def in_words(self) -> str:
+        """Return the version with the beginning of the digest."""
+        return f"{self.manifest.version} ({self.digest[:12]})"
+
 
 @dataclass(frozen=True)
 class Models:

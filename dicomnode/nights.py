@@ -40,14 +40,14 @@ class Outside:
         order: has a turn done.
         is_clinical_waiting: whether a series waits to be contoured.
         alarm: raises one: kind, text, about.
-        ended: is told of each run that has ended, with what came of it.
+        ended: is called behind each run that has ended.
         environment: what the child process is told beside what this one was.
     """
 
     order: Callable[[NightOrder], None]
     is_clinical_waiting: Callable[[], bool]
     alarm: Callable[[str, str, str], None]
-    ended: Callable[[Run], None] = lambda _run: None
+    ended: Callable[[], None] = lambda: None
     environment: Mapping[str, str] | None = None
 
 
@@ -179,7 +179,15 @@ class Nights:
         elif run.has("register") and run.read("register")["digest"]:
             text = f"the run {run.name} made a candidate: {end['text']}; `dicomnode adapt show {run.name}` says more"
             self._outside.alarm("candidate", text, run.name)
-        self._outside.ended(run)
+        self._tell_of_shadow(run)
+        self._outside.ended()
+
+    def _tell_of_shadow(self, run: Run) -> None:
+        """Tell that what ran in the shadow was judged, and a person or the site's switch has it now."""
+        judged = run.read("shadow") if run.has("shadow") else {}
+        if what := judged.get("what"):
+            text = f"the candidate of the run {judged['run']} has been in the shadow: {judged['outcome']}; {what}"
+            self._outside.alarm("candidate", f"{text}; `dicomnode adapt show {run.name}` says more", judged["run"])
 
     def pause(self) -> None:
         """Let the turn that is taken end with its next step: the daemon stops."""

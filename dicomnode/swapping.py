@@ -1,5 +1,6 @@
 """Putting a version of a model into service and back: looked at, tried, moved, and told to the audit."""
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +9,23 @@ from datetime import datetime
 import structlog
 
 from dicomnode.audit.message import Event, Kind, Party, Role
+from dicomnode.children import build_contourer
+from dicomnode.config import Configuration
 from dicomnode.contourer import Contourer
-from dicomnode.errors import SwapRefused
+from dicomnode.errors import NodeError, SwapRefused
 from dicomnode.golden import try_golden_case
-from dicomnode.models import Model
+from dicomnode.models import Model, Models, models_of
 from dicomnode.node import Books
-from segmentation.registry_history import Act
+from segmentation.durable import write_whole
+from segmentation.errors import BundleError, RegistryError
+from segmentation.registry_history import BASE, Act, digest_of, services
 from segmentation.registry_version import Version
 
 log = structlog.get_logger(__name__)
 
 Tell = Callable[[Event], None]
+HOW = {Act.PROMOTED: "promoted", Act.ROLLED_BACK: "rolled back"}
+TOLD = "models.json"  # beside the audit's files: of each model the digest of the history's line that was told last
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Swapped:
 
     def in_words(self) -> str:
         """Return what became of what."""
-        return f"{_named(self.before)} -> {_named(self.after)}"
+        return f"{self.before.in_words()} -> {self.after.in_words()}"
 
     def as_json(self) -> dict[str, str]:
         """Return it as JSON has it."""
@@ -81,32 +88,91 @@ def promote(books: Books, version: Version, decision: Decision, *, contourer: Co
         RegistryError, BundleError: it does not verify, or is in service already.
     """
     models, name = books.examiner.models, version.name
-    before, candidate = models.find(name), Model(version.folder, version.manifest, version.digest)
-    refuse_misfit(before, candidate)
-    refuse_golden_faults(books, before, candidate, contourer)
+    before = models.find(name)
+    refuse_swap(books.configuration, before, _model(version), contourer)
     models.registry.promote(name, version.digest, by=decision.by, why=decision.why, at=decision.at)
-    return _told(books, Swapped(name, before, models.find(name)), "promoted", decision, tell)
+    swapped = _logged(Swapped(name, before, models.find(name)))
+    tell_changes(books, tell=tell)
+    return swapped
 
 
 def roll_back(books: Books, name: str, decision: Decision, *, tell: Tell) -> Swapped:
+    """Put what was in service before back into service, and tell the audit.
+
+    Raises:
+        RegistryError: no version is in service.
+        BundleError: nothing that could serve verifies.
+        OSError: the disk refuses.
+    """
+    swapped = put_back(books, name, decision)
+    tell_changes(books, tell=tell)
+    return swapped
+
+
+def put_back(books: Books, name: str, decision: Decision) -> Swapped:
     """Put what was in service before back into service; its files are verified, nothing is computed.
 
     Raises:
         RegistryError: no version is in service.
         BundleError: nothing that could serve verifies.
+        OSError: the disk refuses.
     """
     models = books.examiner.models
     before = models.find(name)
     models.registry.rollback(name, by=decision.by, why=decision.why, at=decision.at)
-    return _told(books, Swapped(name, before, models.find(name)), "rolled back", decision, tell)
+    return _logged(Swapped(name, before, models.find(name)))
 
 
-def tell_promotions(books: Books, name: str, since: datetime, *, tell: Tell) -> None:
-    """Tell the audit what a night's run, which knows no audit, has put into service since it began."""
-    for entry in books.examiner.models.registry.history(name):
-        if entry.act is Act.PROMOTED and entry.at >= since:
-            text = f"model {name} promoted by {entry.by}: {entry.digest[:12]}: {entry.why}"
-            tell(Event(Kind.SOFTWARE_CONFIGURATION, entry.at, (_node(books),), text=text))
+def tell_changes(books: Books, *, tell: Tell) -> None:
+    """Tell the audit which promotions and rollbacks it has not had: a kill came before, or a night's run made them.
+
+    What was told last is remembered behind the telling: who is killed between the two has it told twice.
+
+    Raises:
+        OSError: the disk refuses; what was not told is told by the next call.
+    """
+    models, path = books.examiner.models, books.configuration.node.data_dir / "audit" / TOLD
+    told = json.loads(path.read_bytes()) if path.exists() else {}
+    for name in models.registry.names():
+        entries = models.registry.history(name)
+        digests = [digest_of(entry.line) for entry in entries]
+        first = digests.index(told[name]) + 1 if told.get(name) in digests else 0
+        for place in range(first, len(entries)):
+            entry = entries[place]
+            if entry.act in HOW:
+                before, after = (_named(models, name, services(entries[:end])[-1]) for end in (place, place + 1))
+                text = f"model {name} {HOW[entry.act]} by {entry.by}: {before} -> {after}: {entry.why}"
+                tell(Event(Kind.SOFTWARE_CONFIGURATION, entry.at, (_node(books),), text=text))
+            told[name] = digests[place]
+            write_whole(path, json.dumps(told).encode())
+
+
+def objection(configuration: Configuration, version: Version) -> str:
+    """Return why a version may not replace what is in service, by all that a promotion asks for; nothing if it may.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    contourer = build_contourer(configuration)
+    try:
+        before = models_of(configuration).find(version.name)
+        refuse_swap(configuration, before, _model(version), contourer)
+    except (NodeError, BundleError) as error:
+        return str(error)
+    finally:
+        contourer.close()
+    return ""
+
+
+def refuse_swap(configuration: Configuration, before: Model, candidate: Model, contourer: Contourer) -> None:
+    """Refuse a version that must not replace what is in service.
+
+    Raises:
+        SwapRefused: with every reason.
+        ContouringError: the golden case cannot be tried.
+    """
+    refuse_misfit(before, candidate)
+    refuse_golden_faults(configuration, before, candidate, contourer)
 
 
 def refuse_misfit(before: Model, candidate: Model) -> None:
@@ -123,23 +189,21 @@ def refuse_misfit(before: Model, candidate: Model) -> None:
         raise SwapRefused(f"the version {new.version} cannot replace {old.version}: {'; '.join(reasons)}")
 
 
-def refuse_golden_faults(books: Books, before: Model, candidate: Model, contourer: Contourer) -> None:
+def refuse_golden_faults(configuration: Configuration, before: Model, candidate: Model, contourer: Contourer) -> None:
     """Refuse a version that draws the golden case worse than what is in service, or other than it once did itself.
 
     Raises:
         SwapRefused: with every reason.
         ContouringError: it cannot be tried.
     """
-    try_golden_case(books.configuration, contourer, before)
-    report = try_golden_case(books.configuration, contourer, candidate, beside=before)
+    try_golden_case(configuration, contourer, before)
+    report = try_golden_case(configuration, contourer, candidate, beside=before)
     if report.faults:
         raise SwapRefused(f"the golden case: {'; '.join(report.faults)}")
 
 
-def _told(books: Books, swapped: Swapped, how: str, decision: Decision, tell: Tell) -> Swapped:
-    text = f"model {swapped.name} {how} by {decision.by}: {swapped.in_words()}: {decision.why}"
-    tell(Event(Kind.SOFTWARE_CONFIGURATION, decision.at, (_node(books),), text=text))
-    log.info("the model in service was changed", model=swapped.name, how=how, change=swapped.in_words())
+def _logged(swapped: Swapped) -> Swapped:
+    log.info("the model in service was changed", model=swapped.name, change=swapped.in_words())
     return swapped
 
 
@@ -147,5 +211,14 @@ def _node(books: Books) -> Party:
     return Party(books.configuration.node.ae_title, Role.APPLICATION, os.uname().nodename)
 
 
-def _named(model: Model) -> str:
-    return f"{model.manifest.version} ({model.digest[:12]})"
+def _model(version: Version) -> Model:
+    return Model(version.folder, version.manifest, version.digest)
+
+
+def _named(models: Models, name: str, digest: str) -> str:
+    """Return a version, or the base, as the audit names it; one that is not there any more has its digest only."""
+    try:
+        model = _model(models.registry.find(name, digest)) if digest != BASE else models.base(name)
+    except (NodeError, BundleError, RegistryError):
+        return digest[:12] or "the base"
+    return model.in_words()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+from dicomnode.children import build_contourer
 from dicomnode.commands.echo import echo_peers
 from dicomnode.config import Configuration, Tls
 from dicomnode.contourer import Contourer
-from dicomnode.daemon import build_contourer
 from dicomnode.disk import Level, room_of
 from dicomnode.errors import ConfigurationError, ContouringError, NodeError
 from dicomnode.golden import try_golden_case

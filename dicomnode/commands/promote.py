@@ -1,7 +1,7 @@
 """A version of a model put into service, after it has drawn the golden case."""
 
+from dicomnode.children import build_contourer
 from dicomnode.commands.models import decision_of, find_version
-from dicomnode.daemon import build_contourer
 from dicomnode.node import Books
 from dicomnode.swapping import Swapped, promote
 

@@ -1,6 +1,9 @@
 """A version goes into service and back while the node runs: the next series is contoured by it, and its set says so."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +13,14 @@ import pytest
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 
+from dicomnode.config import load_configuration
 from dicomnode.dimse import IMPLICIT_VR_LE
 from dicomnode.series import State
+from dicomnode.swapping import objection
 from segmentation.contouring import load_contouring
-from tests.support.node import Node, make_node, running, wait_until
+from segmentation.registry import Registry
+from tests.support.books import NOON
+from tests.support.node import Node, free_port, make_node, running, tps, wait_until
 from tests.support.peer import ReceivingPeer, receiving_peer
 from tests.support.tiny import marked_series, write_tiny_bundle
 
@@ -127,3 +134,48 @@ def test_the_audit_has_each_change_with_who_and_why(story: Story) -> None:
 
     assert "model tiny promoted by A. Physicist: 1 (" in written
     assert ": worse" in written
+
+
+def test_a_promotion_that_nobody_could_tell_of_is_told_at_the_start(tmp_path: Path, bundle_dir: Path) -> None:
+    """Who promoted was killed before the audit had it: the next start tells it, and the chain is whole."""
+    node = make_node(tmp_path / "node", tps(free_port()), bundle_dir=bundle_dir)
+    write_tiny_bundle(tmp_path / "candidate", version="2")
+    with running(node):
+        told(node, "import", str(tmp_path / "candidate"), "--name", "tiny")
+    command = [sys.executable, "-m", "tests.support.killable_swap", str(node.configuration), "tiny@2"]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[2], check=False, timeout=120)
+    before = audit_of(node)
+
+    with running(node):
+        pass
+
+    assert killed.returncode == -signal.SIGKILL
+    assert told(node, "list")[0]["version"] == "2"
+    assert "model tiny promoted by A. Physicist" not in before
+    assert audit_of(node).count("model tiny promoted by A. Physicist: 1 (") == 1
+    assert node.run("audit", "verify").returncode == 0
+
+
+def audit_of(node: Node) -> str:
+    """Return every record of the audit."""
+    return "".join(path.read_text() for path in sorted((node.data / "audit").glob("*.log")))
+
+
+def test_what_the_site_promotes_by_itself_is_tried_as_by_a_person(tmp_path: Path, bundle_dir: Path) -> None:
+    """The contouring process draws the golden case with both; what draws fewer organs is objected to."""
+    node = make_node(tmp_path / "node", tps(free_port()), bundle_dir=bundle_dir)
+    configuration = load_configuration(node.configuration)
+    registry = Registry(configuration.registry_dir)
+    write_tiny_bundle(tmp_path / "good", version="2")
+    write_tiny_bundle(tmp_path / "other", version="3", purpose="phantom")
+    versions = [
+        registry.add("tiny", tmp_path / name, origin="a night", by="night", at=NOON) for name in ("good", "other")
+    ]
+
+    said = [objection(configuration, version) for version in versions]
+
+    assert said[0] == ""
+    assert "it is for phantoms" in said[1]
+    kept = {path.stem for path in (configuration.node.data_dir / "golden").glob("*.npz")}
+    assert {versions[0].digest} == kept & {version.digest for version in versions}
+    assert len(kept) == 2

@@ -393,6 +393,26 @@ def test_candidate_goes_through_the_shadow_into_service(tmp_path):
     assert one.registry.shadow("tiny") is None
 
 
+@pytest.mark.parametrize("limits", [LIMITS, SHADOWED], ids=["gate", "shadow"])
+def test_the_node_may_object_to_what_passed(tmp_path, limits):
+    """What the site's switch would promote serves nobody while the node will not have it; the run says why."""
+    asked = []
+    one = night(tmp_path, limits=limits, promotes=True, objection=lambda version: asked.append(version) or "no cord")
+    fill(one.store)
+    finish(one)
+    later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
+    for patient in patients(Part.TRAIN, 2, first=200):
+        filed(one.store, patient, at=EVENING + timedelta(hours=6))
+    advance(later)
+
+    (version,) = one.registry.versions("tiny")
+    said = {one.run.read("register")["what"], later.run.read("shadow").get("what")}
+    assert "not promoted: no cord" in said
+    assert [each.digest for each in asked] == [version.digest]
+    assert version.standing is Standing.CANDIDATE
+    assert one.registry.current("tiny").version is None
+
+
 def test_shadow_is_judged_without_a_patient_who_was_forgotten(tmp_path):
     """A patient of the gate who is forgotten meanwhile stops no night; the new dossier says that one is missing."""
     one = night(tmp_path, limits=SHADOWED)

@@ -137,3 +137,47 @@ def test_rejected_cases_do_not_count():
 def test_a_store_with_little_in_it_worries_nobody(records):
     """And nothing fails."""
     assert concerns_of(records, later(3), LIMITS) == ()
+
+
+def test_a_concern_names_the_versions_that_drew():
+    """Of the weeks that the rule takes in, and of no other: whoever goes back must know from what."""
+    before, low = approvals(steady(100), model="v1"), approvals(steady(5, mean=0.8), model="v2", start=later(20))
+
+    (concern,) = concerns_of([*before, *low], later(21) + AFTER, LIMITS)
+
+    assert concern.models == ("v2",)
+    assert concern.text.endswith("; drawn by v2")
+
+
+def test_a_week_of_two_versions_is_about_both():
+    """Nobody can say of which."""
+    low = [*approvals(steady(3, mean=0.8), model="v2", start=later(20)), *approvals(steady(3, 0.8), start=later(20))]
+
+    (concern,) = concerns_of([*approvals(steady(100)), *low], later(21) + AFTER, LIMITS)
+
+    assert concern.models == ("v1", "v2")
+
+
+def test_a_slow_decline_is_about_all_of_its_weeks():
+    """Eight weeks in a row, of which the last one alone was drawn by the new version, are not the new version's."""
+    low = [0.888] * 45
+    records = [
+        *approvals([*steady(100), *low[:40]]),
+        *approvals(low[40:], model="v2", start=later(28)),
+    ]
+
+    (concern,) = concerns_of(records, later(29) + AFTER, LIMITS)
+
+    assert concern.models == ("v1", "v2")
+
+
+def test_what_is_edited_more_names_the_versions_of_its_days():
+    """Those of the 28 days, not those of the time before."""
+    records = [
+        *approvals(steady(60), untouched=0.8, start=later(0)),
+        *approvals(steady(20), untouched=0.2, model="v2", start=later(12)),
+    ]
+
+    found = [one for one in concerns_of(records, later(16), LIMITS) if one.kind == "edited more"]
+
+    assert [one.models for one in found] == [("v2",)]

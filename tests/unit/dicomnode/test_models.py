@@ -1,5 +1,6 @@
 """Which model serves under a name, and how that is changed."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 from dicomnode.audit.message import Event, Kind
 from dicomnode.config import Configuration, Contouring, Node
 from dicomnode.errors import ConfigurationError, SwapRefused
-from dicomnode.models import Models, models_of
+from dicomnode.models import Model, Models, models_of
 from dicomnode.node import Books
 from dicomnode.routing import Rule
-from dicomnode.swapping import Decision, promote, roll_back, tell_promotions
+from dicomnode.swapping import TOLD, Decision, promote, roll_back, tell_changes
 from segmentation.bundle import WEIGHTS
 from segmentation.errors import BundleError, RegistryError
 from segmentation.registry import Registry
@@ -123,19 +124,60 @@ def test_a_rollback_needs_nothing_but_the_disk(books: Books, tmp_path: Path) -> 
     assert "rolled back by A. Physicist" in told[0].text
 
 
-def test_what_a_night_promotes_is_told_to_the_audit(books: Books, tmp_path: Path) -> None:
-    """The run's process knows no audit: the daemon tells what was put into service since the run began."""
+def test_what_the_audit_has_not_had_is_told_once(books: Books, tmp_path: Path) -> None:
+    """A night's run knows no audit, and a kill may come before it: who looks next tells it, with time and reason."""
+    told: list[Event] = []
+    put_into_service(books, added(books, tmp_path, "night-1"), Golden(), told)
+    registry = books.examiner.models.registry
+    version = added(books, tmp_path, "night-2")
+    later = NOON + timedelta(days=1)
+    registry.promote(NAME, version.digest, by="the schedule", why="run 2026-03-02 passed the gate", at=later)
+    registry.rollback(NAME, by="A. Physicist", why="misses the cord", at=later)
+
+    for _ in range(2):
+        tell_changes(books, tell=told.append)
+
+    first, second = (found.in_words() for found in (books.examiner.model_named(NAME), model_of(books, "night-2")))
+    assert [event.text for event in told[1:]] == [
+        f"model small promoted by the schedule: {first} -> {second}: run 2026-03-02 passed the gate",
+        f"model small rolled back by A. Physicist: {second} -> {first}: misses the cord",
+    ]
+    assert [event.when for event in told[1:]] == [later, later]
+
+
+def test_a_history_that_begins_anew_is_told_from_its_beginning(books: Books, tmp_path: Path) -> None:
+    """Where the registry is another than the one that was told of, nothing of it is left out."""
     told: list[Event] = []
     version = added(books, tmp_path, "night-1")
-    registry = books.examiner.models.registry
-    registry.promote(NAME, version.digest, by="the schedule", why="run 2026-03-02 passed the gate", at=NOON)
+    put_into_service(books, version, Golden(), told)
+    (books.configuration.node.data_dir / "audit" / TOLD).write_text(json.dumps({NAME: "another history's line"}))
 
-    tell_promotions(books, NAME, NOON + timedelta(days=1), tell=told.append)
-    tell_promotions(books, NAME, NOON, tell=told.append)
+    tell_changes(books, tell=told.append)
 
-    assert [event.text for event in told] == [
-        f"model small promoted by the schedule: {version.digest[:12]}: run 2026-03-02 passed the gate"
-    ]
+    assert [event.text for event in told] == [told[0].text] * 2
+
+
+def test_what_the_audit_does_not_take_is_told_by_the_next(books: Books, tmp_path: Path) -> None:
+    """A disk that refuses loses no message."""
+    told: list[Event] = []
+    version = added(books, tmp_path, "night-1")
+    books.examiner.models.registry.promote(NAME, version.digest, by="the schedule", why="it passed", at=NOON)
+
+    with pytest.raises(OSError, match="full"):
+        tell_changes(books, tell=refuse)
+    tell_changes(books, tell=told.append)
+
+    assert len(told) == 1
+
+
+def refuse(_event: Event) -> None:
+    """Take no event, as a full disk."""
+    raise OSError("full")
+
+
+def model_of(books: Books, version: str) -> Model:
+    """Return a version as a model."""
+    return books.examiner.models.called(f"{NAME}@{version}")
 
 
 def test_a_damaged_version_leaves_a_fault_with_what_serves_instead(books: Books, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Time on the wall and of the processor, and memory, of a piece of work; and the rate of a large matrix product."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +34,7 @@ class Seconds:
 
 
 class Clock:
-    """Adds up what each stage took.
+    """Adds up what each stage took, from one lap to the next.
 
     Args:
         device: that is waited for.
@@ -45,21 +43,19 @@ class Clock:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.stages: dict[str, Seconds] = {}
+        self._last = self._now()
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Take the time of what is done within."""
-        self.wait()
-        wall, processor = time.perf_counter(), time.process_time()
-        yield
-        self.wait()
-        took = Seconds(time.perf_counter() - wall, time.process_time() - processor)
-        self.stages[name] = self.stages.get(name, Seconds()) + took
+    def lap(self, stage: str, times: float = 1.0) -> None:
+        """Put the time since the last lap down to a stage, as often as it stands for."""
+        now = self._now()
+        took = Seconds(now.wall - self._last.wall, now.processor - self._last.processor)
+        self.stages[stage] = self.stages.get(stage, Seconds()) + took * times
+        self._last = self._now()
 
-    def wait(self) -> None:
-        """Wait for the device."""
+    def _now(self) -> Seconds:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+        return Seconds(time.perf_counter(), time.process_time())
 
 
 def product_rate(device: torch.device, numbers: torch.dtype) -> float:
@@ -71,25 +67,30 @@ def product_rate(device: torch.device, numbers: torch.dtype) -> float:
         torch.mm(one, other)
         for _ in range(3):
             clock = Clock(device)
-            with clock.stage("product"):
-                torch.mm(one, other)
+            torch.mm(one, other)
+            clock.lap("product")
             took.append(clock.stages["product"].on(device))
     return 2 * size**3 / min(took)
 
 
-def forget_peak(device: torch.device) -> None:
-    """Begin to look for the peak of memory anew, where Linux lets a process do so."""
+def forget_peak(device: torch.device) -> float:
+    """Begin to look for the peak of memory anew, where Linux lets a process do so; return what it has, MiB."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif CLEAR.exists():
+        return float(torch.cuda.memory_allocated(device)) / 2**20
+    if CLEAR.exists():
         CLEAR.write_text("5", encoding="ascii")  # proc(5): resets VmHWM
+    return status_mib("VmRSS")
 
 
 def peak_mib(device: torch.device) -> float:
     """Return the most memory since then, MiB; NaN where it is not told."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device)) / 2**20
-    if not STATUS.exists():
-        return float("nan")
-    lines = STATUS.read_text(encoding="ascii").splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
+    return status_mib("VmHWM")
+
+
+def status_mib(name: str) -> float:
+    """Return a line of Linux' account of this process, MiB; NaN where there is none."""
+    lines = STATUS.read_text(encoding="ascii").splitlines() if STATUS.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), float("nan"))

@@ -4,10 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from adaptation.metrics import dice
+from benchmarks.inference.clock import Clock
+from benchmarks.inference.flops import flops_of
 from benchmarks.inference.whole import box_grid, whole_grid
-from segmentation.bundle import shipped_bundle
+from segmentation.bundle import shipped_bundle, verify_bundle
 from segmentation.network.checkpoint import load_segmenter
 from segmentation.orientation import turn_of
 from segmentation.phantom import build_phantom
@@ -39,6 +42,29 @@ def test_whole_grid_is_the_box_grid_prolonged():
         assert np.allclose(every[first : first + len(some)], some)
         assert axis == 0 or first % manifest.variant.output_stride == 0
         assert len(every) * outer.voxel_mm[axis] >= np.ptp(outer.of[axis]) - manifest.variant.output_stride * 4
+
+
+def test_operations_are_counted_by_the_pixel():
+    """Four times the pixels are four times the operations; 49 multiplications a weight of the stem are among them."""
+    manifest = verify_bundle(shipped_bundle("demo"))
+    small = flops_of(manifest, 64, 64)
+
+    assert flops_of(manifest, 128, 128) == 4 * small
+    assert flops_of(manifest, 57, 60) == small
+    assert small > 2 * 49 * 5 * 16 * 64 * 64
+
+
+def test_laps_add_up_by_stage():
+    """A lap that stands for several counts as often."""
+    clock = Clock(torch.device("cpu"))
+    clock.lap("one", 0)
+    assert clock.stages["one"].wall == 0
+
+    clock.lap("one", 1000)
+    once = clock.stages["one"]
+    clock.lap("one", 0)
+    assert clock.stages == {"one": once}
+    assert once.wall > 0
 
 
 @pytest.fixture(scope="module")

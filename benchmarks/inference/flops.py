@@ -1,0 +1,46 @@
+"""How much a network multiplies, and how fast its convolutions are by themselves."""
+
+import statistics
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.inference.clock import Clock
+from segmentation.bundle import Manifest
+from segmentation.network.checkpoint import empty_segmenter
+
+
+def flops_of(manifest: Manifest, rows: int, columns: int) -> int:
+    """Return the floating-point operations of one slice: two for each multiplication; counted, nothing is computed."""
+    cell = max(manifest.variant.output_stride, manifest.variant.stem_stride)
+    shape = (1, manifest.variant.in_channels, rows + -rows % cell, columns + -columns % cell)
+    with FlopCounterMode(display=False) as counter:
+        empty_segmenter(manifest).eval()(torch.empty(shape, device="meta"))
+    return int(counter.get_total_flops())
+
+
+def seconds_in_convolutions(network: nn.Module, slices: Tensor, rounds: int) -> float:
+    """Return the time that a batch spends within convolutions, the median of rounds; the first is not counted."""
+    clock = Clock(slices.device)
+
+    def before(*_: object) -> None:
+        clock.lap("between")
+
+    def behind(*_: object) -> None:
+        clock.lap("convolutions")
+
+    hooks: list[Callable[[], None]] = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            hooks += [module.register_forward_pre_hook(before).remove, module.register_forward_hook(behind).remove]
+    took = []
+    with torch.inference_mode(), torch.autocast(slices.device.type, torch.float16, enabled=slices.is_cuda):
+        for _ in range(rounds + 1):
+            clock.stages.clear()
+            network(slices)
+            took.append(clock.stages["convolutions"].on(slices.device))
+    for remove in hooks:
+        remove()
+    return statistics.median(took[1:])

@@ -220,12 +220,12 @@ def main() -> None:
         volume = read_ct_series(paths).volume
     print(f"\n{model.manifest.name}, {len(paths)} slices, {volume.grid.rows} x {volume.grid.columns}; ", end="")
     print(f"{describe_device(device)}; {arguments.rounds} rounds; load {os.getloadavg()[0]:.0f}")
-    scaled = "every way" if said else PAPER
+    scaled = "every way" if arguments.variant == "full" else PAPER
     print(f"Network of {scaled}: timed on {arguments.few} slices, and scaled to all.")
     print_stages(runs, device)
     print_rates(volume, model, ways, runs, device)
     print_factors(volume, model, runs, device)
-    if not said:
+    if arguments.variant == "small":
         print_likeness(runs, phantom)
 
 

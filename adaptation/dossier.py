@@ -14,7 +14,7 @@ from typing import Any
 from adaptation.case_record import CaseRecord
 from adaptation.evidence import Evidence, Verdict
 from adaptation.limits import GateLimits, LookLimits, PartLimits, RunLimits
-from adaptation.looks import Look
+from adaptation.looks import Look, wear_of
 from adaptation.report import About, Report, as_json, report_of
 
 FORMAT = 1  # of the JSON
@@ -105,6 +105,11 @@ class Dossier:
     undo: str
 
     @property
+    def warning(self) -> str:
+        """What a physicist must know of the gate itself; empty for nothing."""
+        return wear_of(self.looks, self.change.at, self.limits.looks)
+
+    @property
     def report(self) -> Report:
         """Both models on the gate's cases."""
         gate = self.evidence.gate
@@ -146,6 +151,7 @@ def encoded(dossier: Dossier) -> dict[str, Any]:
             "whole": [asdict(finding) for finding in verdict.whole],
             "single": [asdict(finding) for finding in verdict.single],
         },
+        "warning": dossier.warning,
         "looks": [asdict(look) | {"at": look.at.isoformat()} for look in dossier.looks],
     }
     cleaned: dict[str, Any] = _finite(plain)

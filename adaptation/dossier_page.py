@@ -138,7 +138,11 @@ def _evaluation(dossier: Dossier) -> str:
     since = dossier.change.at - timedelta(days=dossier.limits.looks.year_days)
     looks = [look for look in dossier.looks if look.at > since]
     spends = f"may spend an alpha of {verdict.alpha:.4f} of the year's {dossier.limits.looks.year_alpha:g}"
+    warning = dossier.warning
     parts = [
+        f'<div class="banner worse"><b>{escape(warning[:1].upper())}{escape(warning[1:])}.</b></div>'
+        if warning
+        else "",
         f"<p>Both models on the same gate cases, against the same approved contours. This look {spends}.</p>",
         _findings(verdict.whole),
         f"<p>The whole did not pass. Organs that are better by themselves:</p>{_findings(verdict.single)}"

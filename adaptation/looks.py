@@ -62,6 +62,27 @@ def next_share(past: Sequence[Look], at: datetime, limits: LookLimits) -> Share:
     return Share(left * weights[0] / sum(weights), number)
 
 
+def wear_of(past: Sequence[Look], at: datetime, limits: LookLimits) -> str:
+    """Return in words that the gate's cases were looked at too often or for too long; nothing while they were not.
+
+    Whatever a look spends, each one picks candidates that suit these cases: a gate that is used up flatters.
+
+    Args:
+        past: every look so far.
+        at: with its time zone.
+        limits: of the year: as many looks, or as many days since the first one, wear the cases out.
+    """
+    if not past:
+        return ""
+    first = min(look.at for look in past)
+    if len(past) < limits.looks and at - first < timedelta(days=limits.year_days):
+        return ""
+    return (
+        f"the gate's cases have been looked at {len(past)} times since {first:%Y-%m-%d}: after {limits.looks} looks or"
+        f" {limits.year_days:g} days they are to be replaced, as candidates come to suit them"
+    )
+
+
 def is_worth_a_look(tune_gain: float, limits: LookLimits) -> bool:
     """Return whether a candidate does well enough on the tuning cases to spend a look; these are no cases of the gate.
 

@@ -97,10 +97,11 @@ def adapt_run(
 @adapt_app.command("status")
 def adapt_status(as_json: AsJson = False) -> None:
     """Show which run is under way and how far it is, or what the next one waits for."""
-    from dicomnode.commands.adapt_history import runs_of, view_of
+    from dicomnode.commands.adapt_history import gate_wear, runs_of, view_of
     from dicomnode.commands.adapt_run import counts_of, plan_run
 
     config = configuration()
+    worn = gate_wear(config, datetime.now(UTC))
     going = [view_of(run) for run in runs_of(config).unfinished()]
     with open_books() as books:
         plan = plan_run(books, "", force=False)
@@ -112,9 +113,12 @@ def adapt_status(as_json: AsJson = False) -> None:
                 "cases": counts_of(plan),
                 "reasons": list(plan.reasons),
                 "in_service": plan.current.name,
+                "gate_warning": worn,
             }
         )
         return
+    if worn:
+        say(f"WARNING: {worn}", markup=False)
     for one in going:
         say(f"{one.name}: {one.text}", markup=False)
     say(f"in service: {plan.current.name}; cases: {counts_of(plan)}", markup=False)

@@ -1,11 +1,14 @@
 import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from adaptation.dossier import encoded
 from adaptation.dossier_page import page_of
+from adaptation.looks import Look
 from benchmarks.gate.patients import Population, gains_of
 from tests.support.dossiers import dossier
 from tests.support.scores import even
@@ -71,3 +74,15 @@ def test_organs_that_win_alone_are_shown_as_such():
 def test_a_gate_without_cases_makes_a_page_too():
     """The refusal is a record like any other."""
     assert "no case was judged" in page_of(dossier(np.zeros((0, 12))))
+
+
+def test_a_worn_gate_is_said_on_the_page_and_in_the_json():
+    """A year after its first look, or behind the twentieth; a fresh one says nothing."""
+    old = replace(BETTER, looks=(Look(BETTER.change.at - timedelta(days=400), 0.01, False), *BETTER.looks))
+    often = replace(BETTER, looks=tuple(Look(BETTER.change.at, 0.001, False) for _ in range(20)))
+
+    for one, count in ((old, 5), (often, 20)):
+        assert f"have been looked at {count} times" in page_of(one)
+        assert "are to be replaced" in encoded(one)["warning"]
+    assert encoded(BETTER)["warning"] == ""
+    assert "are to be replaced" not in page_of(BETTER)

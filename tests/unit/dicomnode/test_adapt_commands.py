@@ -108,6 +108,20 @@ def test_run_under_way_is_shown_and_no_second_one_begins(folder: Path) -> None:
     assert code != 0
 
 
+def test_status_warns_of_a_gate_that_is_worn_out(folder: Path) -> None:
+    """The first look was years ago: its cases are to be replaced."""
+    before, _ = call(folder, "status")
+    run = Runs(folder / "data" / "adaptation" / "runs").run("2020-03-10")
+    run.keep("plan", encode_plan(replace(adapting_plan(night(folder)), run=run.name)))
+    run.keep("judge", {"at": "2020-03-10T22:00:00+00:00", "alpha": 0.01, "lets_through": False})
+    run.keep("end", {"at": "2020-03-11T00:00:00+00:00", "outcome": "done", "text": "refused"})
+
+    answer, _ = call(folder, "status")
+
+    assert before["gate_warning"] == ""
+    assert "looked at 1 times since 2020-03-10" in answer["gate_warning"]
+
+
 def adapting_plan(one: Any) -> Any:
     """Return the plan of a night."""
     return make_plan(replace(one, clock=lambda: EVENING - timedelta(days=1)))

@@ -66,11 +66,13 @@ ALL_POSTPROCESSING = {
 }
 
 STARTER_GROUPS = ("source", "other")
-# A 4 mm grid has no room for a stem of stride 4: full resolution in Conv1 and Conv2, a quarter of it in Conv5.
+# A 4 mm grid has no room for a stem of stride 4: full resolution in Conv1 and Conv2, a quarter of it in Conv5. Blocks
+# of half the depth of ResNet-50 give twice as many steps a minute, and more comes of them than of the depth; Conv5
+# keeps the three of the paper, so that the places of re-training are the paper's.
 STARTER_VARIANT = Variant(
     in_channels=7,
     width=16,
-    blocks=(3, 4, 6, 3),
+    blocks=(1, 2, 4, 3),
     stem_stride=1,
     output_stride=4,
     pyramid_dilations=(1, 3, 6),
@@ -79,18 +81,23 @@ STARTER_VARIANT = Variant(
 )
 STARTER = Recipe(
     name="starter",
-    version="1",
+    version="2",
     purpose="patient",
     organs=("Brainstem", "SpinalCord", "Bone_Mandible", "Parotid_L", "Parotid_R"),
     variant=STARTER_VARIANT,
     preprocessing=Preprocessing(pixel_mm=3.90625, slice_mm=2.5, context=(-4, -2, -1, 0, 1, 2, 4)),
     variation=Variation(crop=64, slices=12),
     training=Training(
-        steps=1800, learning_rate=2e-3, trained=frozenset(places(STARTER_VARIANT)), seed=20260, checkpoint_every=100
+        steps=5000,
+        learning_rate=2e-3,
+        trained=frozenset(places(STARTER_VARIANT)),
+        seed=20260,
+        checkpoint_every=100,
+        tune_every=500,
     ),
     unseen_share=0.16,
     tuning_share=0.05,
-    split_seed=7,
+    split_seed=11,
     data="OpenKBP, the groups `source` and `other`: planning CT and physician contours of head-and-neck patients",
     licence="MIT",
     citation=(

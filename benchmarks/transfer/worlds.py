@@ -35,9 +35,6 @@ TRANSFERRED = replace(
     average=0.99,
     frozen_statistics=True,
 )
-# Half the starter's depth: twice as many steps a minute, and more comes of them than of the depth. Conv5 keeps the
-# three blocks of the paper, so that the places of re-training are the paper's.
-REAL_VARIANT = STARTER.variant.model_copy(update={"blocks": (1, 2, 4, 3)})
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def _build(seed: int) -> LabelledCt:
 def recipe_of(cell: Cell) -> Recipe:
     """Return how a cell's network is made and trained."""
     base = STARTER if cell.world == "real" else DEMO
-    variant = REAL_VARIANT if cell.world == "real" else base.variant
+    variant = base.variant
     if cell.network == "paper":
         variant = variant.model_copy(update={"head": "paper"})
     training = replace(

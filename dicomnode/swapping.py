@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -132,7 +133,7 @@ def tell_changes(books: Books, *, tell: Tell) -> None:
         OSError: the disk refuses; what was not told is told by the next call.
     """
     models, path = books.examiner.models, books.configuration.node.data_dir / "audit" / TOLD
-    told = json.loads(path.read_bytes()) if path.exists() else {}
+    told = _told_last(path)
     for name in models.registry.names():
         entries = models.registry.history(name)
         digests = [digest_of(entry.line) for entry in entries]
@@ -145,6 +146,15 @@ def tell_changes(books: Books, *, tell: Tell) -> None:
                 tell(Event(Kind.SOFTWARE_CONFIGURATION, entry.at, (_node(books),), text=text))
             told[name] = digests[place]
             write_whole(path, json.dumps(told).encode())
+
+
+def _told_last(path: Path) -> dict[str, str]:
+    """Return what was told last; a file that somebody spoilt is none: all is told again, and the node starts."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def objection(configuration: Configuration, version: Version) -> str:

@@ -145,12 +145,13 @@ def test_what_the_audit_has_not_had_is_told_once(books: Books, tmp_path: Path) -
     assert [event.when for event in told[1:]] == [later, later]
 
 
-def test_a_history_that_begins_anew_is_told_from_its_beginning(books: Books, tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [json.dumps({NAME: "another history's line"}), '{"sma', "[]"])
+def test_a_history_that_begins_anew_is_told_from_its_beginning(books: Books, tmp_path: Path, known: str) -> None:
     """Where the registry is another than the one that was told of, nothing of it is left out."""
     told: list[Event] = []
     version = added(books, tmp_path, "night-1")
     put_into_service(books, version, Golden(), told)
-    (books.configuration.node.data_dir / "audit" / TOLD).write_text(json.dumps({NAME: "another history's line"}))
+    (books.configuration.node.data_dir / "audit" / TOLD).write_text(known)
 
     tell_changes(books, tell=told.append)
 

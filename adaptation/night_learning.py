@@ -226,7 +226,7 @@ def keep_pace(night: Night) -> None:
     )
     step_s = median(after - before for before, after in pairwise(marks[1:]))
     tuner, began = tuner_of(night, plan, recipe), night.seconds()
-    current = mean_of(dice_of(load_predictor(folder_of(plan.current), night.device), tuner.cases)) if tuner else None
+    current = dsc_in_service(night, plan, tuner) if tuner else None
     look_s = (night.seconds() - began) if tuner else 0.0
     each_s = step_s + look_s / night.settings.tune_every
     room = PACE_SHARE * night.settings.minutes * 60 / each_s if each_s > 0 else night.settings.steps
@@ -234,6 +234,11 @@ def keep_pace(night: Night) -> None:
     night.run.keep(
         "pace", {"steps": steps, "step_s": round(step_s, 4), "look_s": round(look_s, 2), "current_dsc": current}
     )
+
+
+def dsc_in_service(night: Night, plan: Plan, tuner: Tuner) -> float:
+    """Return the mean DSC of the model in service on the tuning cases, computed as the candidate's is."""
+    return mean_of(dice_of(load_predictor(folder_of(plan.current), night.device, as_trained=True), tuner.cases))
 
 
 def tuner_of(night: Night, plan: Plan, recipe: Recipe) -> Tuner | None:

@@ -126,19 +126,21 @@ class Predictor:
         return found
 
 
-def load_predictor(folder: Path, device: str = "auto") -> Predictor:
+def load_predictor(folder: Path, device: str = "auto", *, as_trained: bool = False) -> Predictor:
     """Return the model of a bundle, verified, on a device.
 
     Args:
         folder: the bundle.
         device: `auto` for CUDA where there is one, or a name that torch knows.
+        as_trained: in the numbers of a training, to be compared with what is being trained; else as fast as it can be.
 
     Raises:
         BundleError: where the bundle does not verify or its weights do not fit.
     """
     manifest = verify_bundle(folder)
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    return Predictor(manifest, bundle_digest(manifest), ready(load_segmenter(folder, chosen)), chosen)
+    network = load_segmenter(folder, chosen)
+    return Predictor(manifest, bundle_digest(manifest), network if as_trained else ready(network), chosen)
 
 
 def refuse_wrong_purpose(manifest: Manifest, headers: Sequence[Dataset]) -> None:

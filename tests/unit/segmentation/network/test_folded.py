@@ -5,7 +5,8 @@ from torch import nn
 from segmentation.network.folded import folded, numbers_of, ready
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
-from tests.support.small_bundle import SMALL
+from segmentation.predict import load_predictor
+from tests.support.small_bundle import SMALL, write_small_bundle
 
 PAPER = Variant(width=4, blocks=(1, 2, 1, 1), multi_grid=(1,))
 
@@ -67,3 +68,13 @@ def test_ready_network_has_the_numbers_of_its_device():
     """Weights and slices are of one kind."""
     assert {value.dtype for value in ready(trained(SMALL)).parameters()} == {numbers_of(torch.device("cpu"))}
     assert numbers_of(torch.device("cuda")) == torch.float32
+
+
+def test_predictor_to_compare_a_training_with_computes_as_it_does(tmp_path):
+    """In float32, with its normalisations: a candidate is not measured with another rule than what it is to replace."""
+    write_small_bundle(tmp_path)
+    asked, usual = load_predictor(tmp_path, "cpu", as_trained=True), load_predictor(tmp_path, "cpu")
+
+    assert {value.dtype for value in asked.network.parameters()} == {torch.float32}
+    assert any(isinstance(module, nn.BatchNorm2d) for module in asked.network.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in usual.network.trunk.modules())

@@ -12,6 +12,7 @@ from segmentation.bundle import WEIGHTS, Manifest, verify_bundle
 from segmentation.errors import BundleError, GeometryError
 from segmentation.golden import golden_volume, lost_organs
 from segmentation.network.checkpoint import read_tensors
+from segmentation.network.engine import Engine
 from segmentation.network.places import place_of, places
 from segmentation.predict import Predictor, load_predictor
 from segmentation.volume import Volume
@@ -26,6 +27,7 @@ def examine_integrity(
     *,
     trained: frozenset[str],
     device: str = "auto",
+    engine: Engine = "auto",
     volume: Callable[[], Volume] = golden_volume,
     clock: Callable[[], float] = time.monotonic,
 ) -> Integrity:
@@ -37,14 +39,15 @@ def examine_integrity(
         current: bundle in service.
         trained: places that the training was allowed to change.
         device: as the node contours on.
+        engine: likewise.
         volume: the golden case.
         clock: in seconds.
     """
     try:
         manifest = verify_bundle(candidate)
-        judged = load_predictor(candidate, device)
+        judged = load_predictor(candidate, device, engine)
         faults = [*_differences(manifest, verify_bundle(base)), *changed_places(candidate, base, trained)]
-        serving = load_predictor(current, device)
+        serving = load_predictor(current, device, engine)
     except BundleError as error:
         return Integrity((str(error),), float("nan"))
     ct = volume()

@@ -16,6 +16,7 @@ from adaptation.team import ALONE, Team
 from segmentation.bundle import bundle_digest, verify_bundle
 from segmentation.errors import BundleError
 from segmentation.golden import golden_volume
+from segmentation.network.engine import Engine
 from segmentation.registry import Registry
 from segmentation.registry_version import Version
 from segmentation.volume import Volume
@@ -36,6 +37,7 @@ class Night:
         limits: what is demanded.
         source: cases of the kind that the base was made from, in the order in which they are taken.
         device: that trains and judges.
+        engine: that computes the models that are judged, both of them; trainings are torch's.
         by: the person who asked for the run; empty for the schedule.
         force: whether what only has to be waited for is not waited for.
         promotes: whether a candidate that passed goes into service by itself.
@@ -60,6 +62,7 @@ class Night:
     seconds: Callable[[], float]
     source: tuple[Case, ...] = ()
     device: str = "auto"
+    engine: Engine = "auto"
     by: str = ""
     force: bool = False
     promotes: bool = False

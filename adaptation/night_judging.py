@@ -28,7 +28,9 @@ from adaptation.run_forgetting import note_forgotten
 from adaptation.run_plan import Learner, Plan
 from adaptation.score_file import CaseOutcome, encode_outcome, parse_outcome
 from segmentation.bundle import read_manifest
+from segmentation.device import choose_device
 from segmentation.durable import write_whole
+from segmentation.network.engine import engine_of
 from segmentation.network.merging import merge
 from segmentation.network.places import places_after
 from segmentation.plausibility import implausible
@@ -66,7 +68,7 @@ def score_cases(night: Night, learner: Learner, cases: Sequence[Case], kind: str
         path = path_of_scores(night, learner.digest, case, kind)
         if path.exists():
             continue
-        predictor = predictor or load_predictor(folder_of(learner), night.device)
+        predictor = predictor or load_predictor(folder_of(learner), night.device, night.engine)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, encode_outcome(outcome_of(predictor, case)))
         night.give_way()
@@ -86,9 +88,13 @@ def outcome_of(predictor: Predictor, case: Case) -> CaseOutcome:
 
 
 def path_of_scores(night: Night, digest: str, case: Case, kind: str) -> Path:
-    """Return the file of what a model did on a case; a patient's files are in the patient's folder."""
+    """Return the file of what a model did on a case; a patient's files are in the patient's folder.
+
+    Another engine has other files: two models are compared as one engine computes them.
+    """
     owner = case.patient if kind == SITE else BASE
-    return night.root / "scores" / owner / f"{case.name.replace('/', '_')}.{digest[:DIGITS]}.json"
+    engine = engine_of(night.engine, choose_device(night.device))
+    return night.root / "scores" / owner / f"{case.name.replace('/', '_')}.{engine}.{digest[:DIGITS]}.json"
 
 
 def outcomes(night: Night, digest: str, cases: Sequence[Case], kind: str) -> list[CaseOutcome]:
@@ -130,6 +136,7 @@ def keep_integrity(night: Night) -> None:
         folder_of(plan.current),
         trained=trained,
         device=night.device,
+        engine=night.engine,
         volume=night.golden,
         clock=night.seconds,
     )

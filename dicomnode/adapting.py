@@ -75,6 +75,7 @@ def build_night(
         seconds=time.monotonic,
         source=source_cases(nights.source_dir, base),
         device=configuration.contouring.device,
+        engine=configuration.contouring.engine,
         by=asked.by,
         force=asked.force,
         promotes=nights.auto_promote,

@@ -182,6 +182,7 @@ def segment(
                 "volumes_cm3": written.volumes_cm3,
                 "not_found": list(contouring.not_found),
                 "expected_dice": contouring.expected_dice,
+                "engine": contouring.engine,
                 "notes": list(contouring.notes),
                 "seconds": seconds,
             }

@@ -101,6 +101,7 @@ class Contouring(_Section):
     """Which models there are, and what the contouring process may use."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    engine: Literal["auto", "torch", "openvino"] = "auto"
     timeout_s: PositiveFloat = 1800.0
     memory_limit_mib: NonNegativeInt = 0
     hold_below_dsc: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -11,28 +11,41 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+import structlog
+
 from dicomnode.child import Answer, answer_requests
 from segmentation.autocontour import Output, contour_files, write_outputs
 from segmentation.contouring import load_contouring, save_contouring
 from segmentation.device import choose_device, describe_device
 from segmentation.errors import NotThisModelError, SegmentationError, SeriesError, StructureSetError
 from segmentation.golden import check_golden_case
+from segmentation.network.engine import Engine
 from segmentation.predict import Predictor, load_predictor
 from segmentation.profiles import profile_named
 from segmentation.review import ReviewLimits, reasons_to_hold
 from segmentation.structure_set_identity import StructureSetIdentity
 from segmentation.structures import Appearance
 
+log = structlog.get_logger(__name__)
 
-@lru_cache(maxsize=1)
-def predictor_of(folder: str, digest: str, device: str) -> Predictor:  # noqa: ARG001 (a changed bundle is another entry)
-    """Return the loaded model; it stays until another one is asked for."""
-    return load_predictor(Path(folder), device)
+
+def predictor_for(request: Answer) -> Predictor:
+    """Return the model that a request names."""
+    return predictor_of(request["bundle"], request["bundle_digest"], request["device"], request["engine"])
+
+
+@lru_cache(maxsize=2)  # the model in service and the one in its shadow, which take turns
+def predictor_of(folder: str, digest: str, device: str, engine: Engine) -> Predictor:  # noqa: ARG001 (a changed bundle is another entry)
+    """Return the loaded model; it stays until two others were asked for."""
+    predictor = load_predictor(Path(folder), device, engine)
+    if predictor.fault:
+        log.warning("another engine takes the place of OpenVINO", reason=predictor.fault, engine=predictor.engine)
+    return predictor
 
 
 def contour(request: Answer) -> Answer:
     """Draw the organs on a series and keep them in a file; what the site holds for review is refused."""
-    predictor = predictor_of(request["bundle"], request["bundle_digest"], request["device"])
+    predictor = predictor_for(request)
     contouring = contour_files([Path(path) for path in request["paths"]], predictor, insist=request["insist"])
     reasons = reasons_to_hold(contouring, ReviewLimits(**request.get("review", {})))
     if reasons and not request["insist"]:
@@ -44,6 +57,7 @@ def contour(request: Answer) -> Answer:
         "expected_dice": contouring.expected_dice,
         "implausible": list(contouring.doubts),
         "summary": contouring.summary,
+        "engine": contouring.engine,
         "seconds": contouring.seconds,
         "organs": sorted(contouring.organs),
     }
@@ -69,10 +83,10 @@ def write(request: Answer) -> Answer:
 
 def golden(request: Answer) -> Answer:
     """Contour the golden case and compare it with the kept result."""
-    predictor = predictor_of(request["bundle"], request["bundle_digest"], request["device"])
+    predictor = predictor_for(request)
     beside = Path(request["beside"]) if request["beside"] else None
     outcome = check_golden_case(predictor, Path(request["kept"]), beside)
-    return {**asdict(outcome), "device": str(predictor.device)}
+    return {**asdict(outcome), "device": f"{predictor.device} by {predictor.engine}"}
 
 
 def device(request: Answer) -> Answer:

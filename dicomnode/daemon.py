@@ -187,6 +187,7 @@ class Daemon:
             peers=configuration.peers,
             delivering=configuration.delivering,
             device=configuration.contouring.device,
+            engine=configuration.contouring.engine,
             review=ReviewLimits(configuration.contouring.hold_below_dsc, configuration.contouring.hold_implausible),
             data_dir=configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
@@ -199,6 +200,7 @@ class Daemon:
             self._books.examiner,
             self._contourer,
             device=self._configuration.contouring.device,
+            engine=self._configuration.contouring.engine,
             data_dir=self._configuration.node.data_dir,
             pseudonyms=self._books.pseudonyms,
         )

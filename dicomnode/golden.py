@@ -13,7 +13,7 @@ class GoldenReport:
     """What came of the golden case, and where it was computed.
 
     Args:
-        device: as torch calls it.
+        device: as torch calls it, and the engine that computed.
         is_first: nothing was compared: the result is the one that is kept.
         dice: by organ, with the kept result.
         faults: sentences; none if the result is the kept one.
@@ -47,6 +47,7 @@ def try_golden_case(
             "bundle": str(model.folder),
             "bundle_digest": model.digest,
             "device": configuration.contouring.device,
+            "engine": configuration.contouring.engine,
             "kept": str(folder / f"{model.digest}.npz"),
             "beside": str(folder / f"{beside.digest}.npz") if beside else "",
         }

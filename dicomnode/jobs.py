@@ -48,6 +48,7 @@ class Jobs:
         peers: of the configuration.
         delivering: for how long it is tried.
         device: on which the model runs.
+        engine: that computes it.
         review: which results are held for a person.
         data_dir: which paths in the ledger are relative to.
         pseudonyms: by which the log speaks of a series.
@@ -65,6 +66,7 @@ class Jobs:
         peers: Sequence[Peer],
         delivering: Delivering,
         device: str,
+        engine: str = "auto",
         data_dir: Path,
         pseudonyms: Pseudonyms,
         review: ReviewLimits = SEND_ALL,
@@ -77,7 +79,7 @@ class Jobs:
         self._send = send
         self._peers = tuple(peers)
         self._delivering = delivering
-        self._device = device
+        self._device, self._engine = device, engine
         self._review = review
         self._data_dir = data_dir
         self._pseudonyms = pseudonyms
@@ -111,6 +113,7 @@ class Jobs:
             "bundle": str(model.folder),
             "bundle_digest": model.digest,
             "device": self._device,
+            "engine": self._engine,
             "insist": record.released,
             "review": asdict(self._review),
             "out": str(kept),
@@ -127,6 +130,7 @@ class Jobs:
             series=name,
             not_found=reply["not_found"],
             expected_dsc=reply["expected_dice"],
+            engine=reply["engine"],
             seconds=reply["seconds"],
         )
         if reply["not_found"]:
@@ -140,6 +144,7 @@ class Jobs:
             "not_found": reply["not_found"],
             "notes": reply["notes"],
             "summary": reply["summary"],
+            "engine": reply["engine"],
             "seconds": reply["seconds"],
         }
 
@@ -309,8 +314,9 @@ def _identity(plan: NewResult, superseded: str, contoured: Values) -> Values:
     """Return the fields of `segmentation.rtstruct.StructureSetIdentity`, as they travel to the contouring process."""
     missing = f" Not found: {', '.join(contoured['not_found'])}." if contoured["not_found"] else ""
     earlier = f" Supersedes {superseded}." if superseded else ""
-    # What an older release contoured before an upgrade says nothing of this.
+    # What an older release contoured before an upgrade says nothing of these.
     about = f" {summary}" if (summary := contoured.get("summary")) else ""
+    about += f" Computed by {engine}." if (engine := contoured.get("engine")) else ""
     return {
         "sop_instance_uid": plan.sop_instance_uid,
         "series_instance_uid": structure_set_series_uid(plan.sop_instance_uid),

@@ -53,6 +53,7 @@ class Shadowing:
         examiner: which knows the routes and the models.
         contourer: the process that contours.
         device: on which the model runs.
+        engine: that computes it.
         data_dir: where the masks are kept.
         pseudonyms: by which a series is named.
         clock: the present time in UTC.
@@ -65,6 +66,7 @@ class Shadowing:
         contourer: Contourer,
         *,
         device: str,
+        engine: str = "auto",
         data_dir: Path,
         pseudonyms: Pseudonyms,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -72,7 +74,7 @@ class Shadowing:
         self._ledger = ledger
         self._examiner = examiner
         self._contourer = contourer
-        self._device = device
+        self._device, self._engine = device, engine
         self._folder = data_dir / FOLDER
         self._pseudonyms = pseudonyms
         self._now = clock
@@ -114,6 +116,7 @@ class Shadowing:
             "bundle": str(shadow.folder),
             "bundle_digest": shadow.digest,
             "device": self._device,
+            "engine": self._engine,
             "insist": record.released,
             "out": str(out),
         }

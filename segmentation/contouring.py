@@ -34,6 +34,7 @@ class Contouring:
         seconds: by stage.
         expected_dice: Dice coefficient that an organ is expected to have; only of those it is calibrated for.
         doubts: by organ, why it looks implausible, each a sentence that is among the notes too.
+        engine: that computed the network, in words.
     """
 
     organs: dict[str, OrganMask]
@@ -45,6 +46,7 @@ class Contouring:
     seconds: dict[str, float] = field(default_factory=dict)
     expected_dice: dict[str, float] = field(default_factory=dict)
     doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    engine: str = ""
 
     @property
     def summary(self) -> str:
@@ -88,6 +90,7 @@ def arrays_of(contouring: Contouring) -> dict[str, NDArray[Any]]:
         "seconds": contouring.seconds,
         "expected_dice": contouring.expected_dice,
         "doubts": contouring.doubts,
+        "engine": contouring.engine,
         "organs": [
             {"name": name, "grid_shape": organ.grid_shape, "start": organ.start}
             for name, organ in contouring.organs.items()
@@ -120,9 +123,10 @@ def load_contouring(path: Path) -> Contouring:
                 model_version=about["model_version"],
                 model_digest=about["model_digest"],
                 seconds=about["seconds"],
-                # A file of a release that knew neither is whole without them.
+                # A file of a release that did not know these is whole without them.
                 expected_dice=about.get("expected_dice", {}),
                 doubts={name: tuple(sentences) for name, sentences in about.get("doubts", {}).items()},
+                engine=about.get("engine", ""),
             )
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise SegmentationError(f"{path.name} is not a contouring that can be read: {error}") from error

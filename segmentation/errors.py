@@ -6,6 +6,7 @@ SegmentationError
 ├── BundleError            a model that does not verify or does not fit
 ├── RegistryError          a version that is not there, or that may not go into service
 ├── DeviceError            a device that is not there
+├── EngineError            an engine for networks that is not installed or does not work
 ├── NotThisModelError      a CT that the model is not meant for
 └── StructureSetError      a structure set that cannot be written or read exactly
 """
@@ -43,6 +44,10 @@ class RegistryError(SegmentationError):
 
 class DeviceError(SegmentationError):
     """A device that is not there."""
+
+
+class EngineError(SegmentationError):
+    """An engine for networks that is not installed, does not load, or cannot do with a network."""
 
 
 class NotThisModelError(SegmentationError):

@@ -1,5 +1,6 @@
 """A CT in, its organs out: the body's box on the network's grid, in batches, on the device that is there."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydicom import Dataset
+from torch import nn
 
 from segmentation.bundle import Manifest, bundle_digest, verify_bundle
 from segmentation.confidence import expected_dice
 from segmentation.contouring import Contouring, in_words
 from segmentation.errors import NotThisModelError
 from segmentation.network.checkpoint import load_segmenter
-from segmentation.network.folded import ready
-from segmentation.network.segmenter import Segmenter
+from segmentation.network.engine import Engine, on_engine
 from segmentation.phantom_series import is_phantom
 from segmentation.plausibility import doubts_about
 from segmentation.postprocess import draw_organs
@@ -35,14 +36,18 @@ class Predictor:
     Args:
         manifest: what it is.
         digest: SHA-256 that names it exactly.
-        network: on the device; made `ready` where a bundle is loaded, as it is where weights are still to come.
+        network: on the device; made ready where a bundle is loaded, as it is where weights are still to come.
         device: where it runs.
+        engine: what computes it, in words; empty where nobody asks.
+        fault: why that is not what it should be; empty where nothing is wrong.
     """
 
     manifest: Manifest
     digest: str
-    network: Segmenter
+    network: nn.Module
     device: torch.device
+    engine: str = ""
+    fault: str = ""
 
     def predict(self, volume: Volume, *, progress: Callable[[float], None] | None = None) -> Contouring:
         """Draw the organs on a CT.
@@ -83,6 +88,7 @@ class Predictor:
             model_name=self.manifest.name,
             model_version=self.manifest.version,
             model_digest=self.digest,
+            engine=self.engine,
             seconds={
                 "prepare": prepared - started,
                 "network": predicted - prepared,
@@ -110,11 +116,14 @@ class Predictor:
         cell = max(self.manifest.variant.output_stride, self.manifest.variant.stem_stride)
         padded = np.pad(values, ((0, 0), (0, -rows % cell), (0, -columns % cell)))
         limit = CUDA_BATCH_PIXELS if self.device.type == "cuda" else CPU_BATCH_PIXELS
-        batch = max(1, limit // (padded.shape[1] * padded.shape[2]))
-        numbers = next(self.network.parameters()).dtype  # shorter than float32 where the network was made ready
+        most = max(1, limit // (padded.shape[1] * padded.shape[2]))
+        batch = math.ceil(slices / math.ceil(slices / most))
+        numbers = numbers_in(self.network)
         found = np.empty((len(self.manifest.organs), slices, rows, columns), dtype=np.float16)
-        for first in range(0, slices, batch):
-            chosen = range(first, min(first + batch, slices))
+        for start in range(0, slices, batch):
+            # The last batch goes back over a few slices: an engine makes itself ready for each size anew.
+            first = min(start, slices - batch)
+            chosen = range(first, first + batch)
             context = torch.from_numpy(with_context(padded, chosen, self.manifest.preprocessing.context))
             context = context.to(self.device, numbers, non_blocking=True, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
@@ -126,21 +135,33 @@ class Predictor:
         return found
 
 
-def load_predictor(folder: Path, device: str = "auto", *, as_trained: bool = False) -> Predictor:
+def numbers_in(network: nn.Module) -> torch.dtype:
+    """Return the kind of numbers that a network takes: its weights', float32 where an engine has them."""
+    return next((weight.dtype for weight in network.parameters()), torch.float32)
+
+
+def load_predictor(
+    folder: Path, device: str = "auto", engine: Engine = "auto", *, as_trained: bool = False
+) -> Predictor:
     """Return the model of a bundle, verified, on a device.
 
     Args:
         folder: the bundle.
         device: `auto` for CUDA where there is one, or a name that torch knows.
+        engine: that computes it.
         as_trained: in the numbers of a training, to be compared with what is being trained; else as fast as it can be.
 
     Raises:
         BundleError: where the bundle does not verify or its weights do not fit.
+        EngineError: where the engine is asked for by name and does not work here.
     """
     manifest = verify_bundle(folder)
     chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     network = load_segmenter(folder, chosen)
-    return Predictor(manifest, bundle_digest(manifest), network if as_trained else ready(network), chosen)
+    if as_trained:
+        return Predictor(manifest, bundle_digest(manifest), network, chosen)
+    quick = on_engine(network, manifest.variant.in_channels, engine)
+    return Predictor(manifest, bundle_digest(manifest), quick.network, chosen, quick.engine, quick.fault)
 
 
 def refuse_wrong_purpose(manifest: Manifest, headers: Sequence[Dataset]) -> None:

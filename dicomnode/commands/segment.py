@@ -79,11 +79,12 @@ def segment(
     uid = uid_of_file(content, model.digest, writing_settings(how.name, structures), created)
     missing = f" Not found: {', '.join(contouring.not_found)}." if contouring.not_found else ""
     summary = f" {contouring.summary}" if contouring.summary else ""
+    engine = f" Computed by {contouring.engine}."
     identity = StructureSetIdentity(
         sop_instance_uid=uid,
         series_instance_uid=structure_set_series_uid(uid),
         label=label_of_file("AI", created, uid),
-        description=f"UNREVIEWED contours of {model.manifest.name} {model.manifest.version}.{missing}{summary}",
+        description=f"UNREVIEWED contours of {model.manifest.name} {model.manifest.version}.{missing}{summary}{engine}",
         created=created,
         model_name=model.manifest.name,
         model_version=model.manifest.version,

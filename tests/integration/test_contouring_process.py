@@ -137,7 +137,7 @@ def test_a_model_that_runs_out_of_memory_is_replaced_and_serves_the_next_series(
     tmp_path: Path, bundle_dir: Path
 ) -> None:
     """A CT too large for the limit ends the process with the loaded model, twice; the next series finds a fresh one."""
-    request = {"ask": "contour", "bundle": str(bundle_dir / "tiny"), "device": "cpu", "insist": False}
+    request = {"ask": "contour", "bundle": str(bundle_dir / "tiny"), "device": "cpu", "engine": "auto", "insist": False}
     request["bundle_digest"] = bundle_digest(verify_bundle(bundle_dir / "tiny"))
     small = {**request, "paths": marked_paths(tmp_path / "small", enlarged=1), "out": str(tmp_path / "small.npz")}
     large = {**request, "paths": marked_paths(tmp_path / "large", enlarged=32), "out": str(tmp_path / "large.npz")}

@@ -1,6 +1,7 @@
 """What the node leaves out to be quick, pixels, slices and digits, loses nothing of the organs."""
 
-import dataclasses
+import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from benchmarks.inference.clock import Clock
 from benchmarks.inference.flops import flops_of
 from benchmarks.inference.whole import box_grid, whole_grid
 from segmentation.bundle import shipped_bundle, verify_bundle
-from segmentation.network.checkpoint import load_segmenter
 from segmentation.orientation import turn_of
 from segmentation.phantom import build_phantom
 from segmentation.predict import load_predictor
 from segmentation.preprocess import body_box
 
 EQUAL_DICE = 0.995
+needs_openvino = pytest.mark.skipif(
+    not find_spec("openvino") and os.environ.get("CI") != "true", reason="OpenVINO is not installed; CI must have it"
+)
 
 
 def test_no_organ_of_a_phantom_reaches_out_of_the_box():
@@ -72,25 +75,25 @@ def head():
     return build_phantom(20230412, rows=150, columns=150, pixel_mm=3.0, slice_mm=3.0, slices=44)
 
 
-@pytest.fixture(scope="module")
-def quick():
-    return load_predictor(shipped_bundle("demo"), "cpu")
+@pytest.fixture(scope="module", params=["torch", pytest.param("openvino", marks=needs_openvino)])
+def quick(request):
+    return load_predictor(shipped_bundle("demo"), "cpu", request.param)
 
 
 @pytest.fixture(scope="module")
-def drawn(head, quick):
+def drawn(head):
     """The organs of `demo` on a head, the weights as they are in the file and in float32."""
-    plain = dataclasses.replace(quick, network=load_segmenter(shipped_bundle("demo"), quick.device))
+    plain = load_predictor(shipped_bundle("demo"), "cpu", as_trained=True)
     with pytest.MonkeyPatch.context() as patch:
         boxed = plain.predict(head.volume).organs
-        grid = whole_grid(head.volume, quick.manifest)
+        grid = whole_grid(head.volume, plain.manifest)
         patch.setattr("segmentation.predict.NetworkGrid.over", lambda *_: grid)
         return {"box": boxed, "whole": plain.predict(head.volume).organs}
 
 
 @pytest.mark.slow
-def test_short_numbers_draw_what_float32_draws(head, quick, drawn):
-    """Each organ DSC .995 or more."""
+def test_engines_draw_in_short_numbers_what_float32_draws(head, quick, drawn):
+    """Each organ DSC .995 or more, by either engine."""
     found = quick.predict(head.volume).organs
     alike = {organ: dice(mask.full(), found[organ].full()) for organ, mask in drawn["box"].items()}
 

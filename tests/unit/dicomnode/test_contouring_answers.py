@@ -1,7 +1,11 @@
-"""What the contouring process answers when it is asked to write."""
+"""What the contouring process answers when it is asked to contour and to write."""
 
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
 
 from dicomnode.contouring_process import answer
 from segmentation.bundle import ExpectedDice, bundle_digest
@@ -65,6 +69,7 @@ def to_contour(folder: Path, **review: Any) -> dict[str, Any]:
         "bundle": str(folder / "tiny"),
         "bundle_digest": bundle_digest(manifest),
         "device": "cpu",
+        "engine": "torch",
         "insist": False,
         "review": review,
         "out": str(folder / "kept.npz"),
@@ -78,6 +83,31 @@ def test_what_is_expected_of_an_organ_is_told_and_kept(tmp_path: Path) -> None:
     assert (reply["outcome"], reply["expected_dice"]) == ("done", {"Parotid_L": 0.62})
     assert "Expected DSC: Parotid_L 0.62." in reply["notes"]
     assert load_contouring(tmp_path / "kept.npz").expected_dice == {"Parotid_L": 0.62}
+
+
+def test_the_engine_is_told_and_kept(tmp_path: Path) -> None:
+    """The log and the description name it."""
+    reply = answer(to_contour(tmp_path))
+
+    assert reply["engine"].startswith("torch ")
+    assert load_contouring(tmp_path / "kept.npz").engine == reply["engine"]
+
+
+def test_an_engine_that_does_not_load_is_told_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The series is contoured by torch."""
+    broken = tmp_path / "installed" / "openvino"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libtbb.so: no such file')\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "openvino"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    request = to_contour(tmp_path)
+    with capture_logs() as logs:
+        reply = answer({**request, "engine": "auto"})
+
+    assert reply["engine"].startswith("torch ")
+    assert [one["reason"] for one in logs] == ["OpenVINO does not load: libtbb.so: no such file"]
+    assert answer({**request, "engine": "openvino"})["outcome"] == "failed"
 
 
 def test_a_result_below_the_sites_limit_waits_until_it_is_released(tmp_path: Path) -> None:

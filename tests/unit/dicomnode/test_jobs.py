@@ -32,6 +32,7 @@ DONE = {
     "expected_dice": {"Brainstem": 0.81},
     "implausible": ["Brainstem"],
     "summary": "Implausible: Brainstem. Expected DSC: Brainstem 0.81.",
+    "engine": "torch 2.13.0, bfloat16",
     "seconds": {"network": 2.0},
 }
 
@@ -202,7 +203,9 @@ def test_the_structure_set_is_identified_by_content_model_and_settings(bench: Be
         bench.content, bench.digest, writing_settings("clinical", StructureSettings())
     )
     assert "UNREVIEWED" in identity["description"]
-    assert identity["description"].endswith("Implausible: Brainstem. Expected DSC: Brainstem 0.81.")
+    assert identity["description"].endswith(
+        "Implausible: Brainstem. Expected DSC: Brainstem 0.81. Computed by torch 2.13.0, bfloat16."
+    )
     assert result.notes[-1] == "Expected DSC: Brainstem 0.81."
     assert "Not found: Parotid_R" in identity["description"]
     assert (result.sop_instance_uid, result.label) == (identity["sop_instance_uid"], identity["label"])

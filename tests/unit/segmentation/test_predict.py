@@ -44,11 +44,12 @@ def test_progress_reaches_the_end(predictor, volume):
     assert told[-1] == 1
 
 
-def test_batches_do_not_change_the_result(predictor, monkeypatch):
-    """A slice at a time gives what many at a time give."""
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_batches_do_not_change_the_result(predictor, monkeypatch, most):
+    """A slice or a few at a time, of which the last go back over one, give what all at once give."""
     values = np.random.default_rng(2).random((5, 18, 22)).astype(np.float32)
     at_once = predictor.probabilities(values)
-    monkeypatch.setattr("segmentation.predict.CPU_BATCH_PIXELS", 1)
+    monkeypatch.setattr("segmentation.predict.CPU_BATCH_PIXELS", most * 20 * 24)
 
     assert np.allclose(predictor.probabilities(values), at_once, atol=2e-3)
 

@@ -73,7 +73,7 @@ def test_ready_network_has_the_numbers_of_its_device():
 def test_predictor_to_compare_a_training_with_computes_as_it_does(tmp_path):
     """In float32, with its normalisations: a candidate is not measured with another rule than what it is to replace."""
     write_small_bundle(tmp_path)
-    asked, usual = load_predictor(tmp_path, "cpu", as_trained=True), load_predictor(tmp_path, "cpu")
+    asked, usual = (load_predictor(tmp_path, "cpu", "torch", as_trained=each) for each in (True, False))
 
     assert {value.dtype for value in asked.network.parameters()} == {torch.float32}
     assert any(isinstance(module, nn.BatchNorm2d) for module in asked.network.modules())

@@ -3,10 +3,12 @@
     python -m benchmarks.inference                              # model `demo` on a phantom
     python -m benchmarks.inference --bundle starter --ct CT     # a folder, or a tar of one, of a head-and-neck CT
     python -m benchmarks.inference --variant full               # ResNet-101 with random weights, on few slices
+    python -m benchmarks.inference --engines torch openvino     # what could compute the network, one beside the other
 
 The ways take turns. The paper's has a network for each organ, which looks at every whole slice in float32: here the
 same weights run once for each organ; that is timed on a few slices and scaled. What is compared is processor time (on
-CUDA time on the wall), the median of the rounds: on a machine that others use, the clock on the wall says little.
+CUDA time on the wall), the median of the rounds: on a machine that others use, the clock on the wall says little. The
+node's engine is made anew for each round, as each patient's series has a size that it did not see before.
 """
 
 import argparse
@@ -15,23 +17,27 @@ import statistics
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from torch import nn
 
 from adaptation.metrics import dice
 from benchmarks.inference.clock import Clock, Seconds, product_rate
-from benchmarks.inference.flops import flops_of, seconds_in_convolutions
+from benchmarks.inference.engines import ENGINES, candidates, print_engines
+from benchmarks.inference.flops import flops_of, seconds_in_convolutions, seconds_in_openvino
 from benchmarks.inference.ways import STAGES, InFloat32, Run, Said, Timed, run
 from benchmarks.inference.whole import box_grid, whole_grid
 from segmentation.bundle import Manifest, Preprocessing, Provenance, bundle_digest, shipped_bundle, verify_bundle
 from segmentation.ct import read_ct_series
 from segmentation.device import choose_device, describe_device
 from segmentation.network.checkpoint import load_segmenter
-from segmentation.network.folded import ready
+from segmentation.network.compiled import Compiled
+from segmentation.network.engine import on_engine
+from segmentation.network.folded import folded, numbers_of
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
 from segmentation.phantom import Phantom, build_phantom
@@ -39,6 +45,7 @@ from segmentation.phantom_series import build_series, write_series
 from segmentation.structures import ORGANS
 from segmentation.volume import Volume
 
+Drawn = dict[tuple[int, ...], Said]
 PAPER, PLAIN, BOXED, NODE = "the paper's", "plain network", "on the body's box", "the node's"
 CONVOLVED = 2  # slices in the batch whose convolutions are timed by themselves
 
@@ -94,7 +101,7 @@ def series(arguments: argparse.Namespace) -> Iterator[tuple[list[Path], Phantom 
         yield sorted(folder.rglob("*.dcm")), phantom
 
 
-def drawn_of(phantom: Phantom, manifest: Manifest) -> dict[tuple[int, ...], Said]:
+def drawn_of(phantom: Phantom, manifest: Manifest) -> Drawn:
     """Return the phantom's own organs as probabilities, by the shape of the grid: random weights draw noise."""
     grids = [make(phantom.volume, manifest) for make in (box_grid, whole_grid)]
     return {
@@ -105,7 +112,7 @@ def drawn_of(phantom: Phantom, manifest: Manifest) -> dict[tuple[int, ...], Said
     }
 
 
-def ways_of(model: Model, device: torch.device, few: int, said: dict[tuple[int, ...], Said]) -> dict[str, Timed]:
+def ways_of(model: Model, device: torch.device, few: int, said: Drawn) -> dict[str, Timed]:
     """Return the ways in the order in which they run; with `said` all of them are timed on few slices.
 
     What the plain network says is what the paper's way would have said: the weights are the same.
@@ -117,16 +124,22 @@ def ways_of(model: Model, device: torch.device, few: int, said: dict[tuple[int, 
         PLAIN: Timed(*known, plain, device, whole=True, few=some, said=said, clock=Clock(device)),
         PAPER: Timed(*known, plain, device, whole=True, few=few, passes=organs, said=said, clock=Clock(device)),
         BOXED: Timed(*known, plain, device, few=some, said=said, clock=Clock(device)),
-        NODE: Timed(*known, ready(model.network), device, few=some, said=said, clock=Clock(device)),
+        NODE: Timed(*known, node_network(model), device, few=some, said=said, clock=Clock(device)),
     }
 
 
-def take_turns(paths: Sequence[Path], ways: Mapping[str, Timed], rounds: int) -> dict[str, list[Run]]:
+def node_network(model: Model) -> nn.Module:
+    """Return the network as the node has it."""
+    return on_engine(model.network, model.manifest.variant.in_channels).network
+
+
+def take_turns(paths: Sequence[Path], model: Model, ways: Mapping[str, Timed], rounds: int) -> dict[str, list[Run]]:
     """Return the runs of each way, from the slowest on."""
     runs: dict[str, list[Run]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, way in ways.items():
-            runs[name].append(run(paths, way))
+            fresh = replace(way, network=node_network(model)) if name == NODE else way
+            runs[name].append(run(paths, fresh))
             print(f"round {number + 1} of {rounds}: {name}, {runs[name][-1].total.wall:.1f} s", flush=True)
     return {name: runs[name] for name in (PAPER, PLAIN, BOXED, NODE)}
 
@@ -160,13 +173,17 @@ def print_rates(
         slices, rows, columns = map(len, (whole_grid if way.whole else box_grid)(volume, model.manifest).at)
         one = flops_of(model.manifest, rows, columns)
         flops = one * slices * way.passes
-        numbers = next(way.network.parameters()).dtype
+        numbers = numbers_of(device) if name == NODE else torch.float32
         reached = flops / median([each.seconds["network"] for each in runs[name]], device)
         best = product_rate(device, torch.float16 if device.type == "cuda" and name == NODE else numbers)
         cell = max(model.manifest.variant.output_stride, model.manifest.variant.stem_stride)
         shape = CONVOLVED, model.manifest.variant.in_channels, rows + -rows % cell, columns + -columns % cell
-        batch = torch.rand(shape).to(device, numbers, memory_format=torch.channels_last)
-        within = CONVOLVED * one / seconds_in_convolutions(way.network, batch, 3)
+        if isinstance(way.network, Compiled):
+            seconds = seconds_in_openvino(folded(model.network), numbers, torch.rand(shape), 3)
+        else:
+            batch = torch.rand(shape).to(device, numbers, memory_format=torch.channels_last)
+            seconds = seconds_in_convolutions(way.network, batch, 3)
+        within = CONVOLVED * one / seconds
         shares = f"{best / 1e9:.0f} | {reached / best:.2f} | {within / 1e9:.0f} | {within / best:.2f}"
         print(f"| {name} | {flops / 1e12:.2f} | {reached / 1e9:.0f} | {shares} |", flush=True)
 
@@ -198,6 +215,27 @@ def print_likeness(runs: Mapping[str, Sequence[Run]], phantom: Phantom | None) -
         print(f"| {organ} | {' | '.join(f'{value:.4f}' for value in alike)} |")
 
 
+def compare_engines(arguments: argparse.Namespace, model: Model, paths: Sequence[Path], said: Drawn) -> None:
+    """Have engines contour a series in turn, and print how they compare."""
+    device = torch.device("cpu")
+    known = (model.manifest, model.digest)
+    few = arguments.few if said else None
+
+    def timed(network: nn.Module, *, whole: bool = False) -> Timed:
+        return Timed(*known, network, device, few=few, said=said, whole=whole, clock=Clock(device))
+
+    plain = InFloat32(model.network)
+    beside = {PLAIN: run(paths, timed(plain, whole=True)).organs, BOXED: run(paths, timed(plain)).organs}
+    some = candidates(arguments.engines, model.network, model.manifest.variant.in_channels, timed)
+    runs: dict[str, list[Run]] = {name: [] for name in some}
+    for number in range(arguments.rounds):
+        for name, candidate in some.items():
+            runs[name].append(run(paths, candidate.way))
+            print(f"round {number + 1} of {arguments.rounds}: {name}", flush=True)
+    print(f"\n{model.manifest.name}, {len(paths)} slices; {describe_device(device)}; load {os.getloadavg()[0]:.0f}")
+    print_engines(some, runs, beside)
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -208,15 +246,19 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=150, help="of the phantom, 2 mm")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--few", type=int, default=4, help="slices that stand for all in the paper's way")
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), help="compare these on the processor")
     arguments = parser.parse_args()
     if arguments.variant == "full" and arguments.ct is not None:
         parser.error("the full variant has random weights: what it draws is a phantom's own organs")
-    device = choose_device(arguments.device)
+    device = choose_device("cpu" if arguments.engines else arguments.device)
     model = model_of(arguments, device)
     with series(arguments) as (paths, phantom), torch.inference_mode():
         said = drawn_of(phantom, model.manifest) if phantom and arguments.variant == "full" else {}
+        if arguments.engines:
+            compare_engines(arguments, model, paths, said)
+            return
         ways = ways_of(model, device, arguments.few, said)
-        runs = take_turns(paths, ways, arguments.rounds)
+        runs = take_turns(paths, model, ways, arguments.rounds)
         volume = read_ct_series(paths).volume
     print(f"\n{model.manifest.name}, {len(paths)} slices, {volume.grid.rows} x {volume.grid.columns}; ", end="")
     print(f"{describe_device(device)}; {arguments.rounds} rounds; load {os.getloadavg()[0]:.0f}")

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.inference.clock import Clock
 from segmentation.bundle import Manifest
 from segmentation.network.checkpoint import empty_segmenter
+from segmentation.network.compiled import load_openvino, settings_of, traced
 
 
 def flops_of(manifest: Manifest, rows: int, columns: int) -> int:
@@ -44,3 +45,21 @@ def seconds_in_convolutions(network: nn.Module, slices: Tensor, rounds: int) -> 
     for remove in hooks:
         remove()
     return statistics.median(took[1:])
+
+
+def seconds_in_openvino(network: nn.Module, numbers: torch.dtype, slices: Tensor, rounds: int) -> float:
+    """Return what OpenVINO says that it spends within convolutions, and what it merged into them; the least of rounds.
+
+    It is time on the wall, which other work on the machine lengthens: hence the least, convolution by convolution.
+    """
+    openvino = load_openvino()
+    model = openvino.convert_model(traced(network, slices.shape[1]))
+    compiled = openvino.Core().compile_model(model, "CPU", {**settings_of(numbers), "PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    took: dict[str, float] = {}
+    for _ in range(rounds + 1):
+        request.infer(slices.numpy())
+        for one in request.profiling_info:
+            if one.node_type == "Convolution":
+                took[one.node_name] = min(took.get(one.node_name, float("inf")), one.real_time.total_seconds())
+    return sum(took.values())

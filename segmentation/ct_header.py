@@ -10,7 +10,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
@@ -20,7 +20,10 @@ from segmentation.slice_header import PixelFormat, SliceHeader
 
 HEADER_BYTES = 1 << 14  # what most CT headers fit into; a longer one is pydicom's
 PLAIN_TEXT = frozenset({"CS", "DS", "IS", "LO", "PN", "SH", "UI"})
-UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, struct.error)
+UNREADABLE = (  # all that pydicom has been seen to raise of a header
+    *(ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError),
+    *(BytesLengthException, struct.error),
+)
 
 
 def read_headers(paths: Sequence[Path]) -> list[Dataset]:
@@ -95,10 +98,10 @@ def _transfer_syntax_uid(ds: Dataset) -> str:
 def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
     """Return the values of an element, none if it is absent or cannot be read."""
     tag, vr = _entry(keyword)
-    raw = ds.get_item(tag)
-    if raw is None:
-        return ()
     try:
+        raw = ds.get_item(tag)  # which decodes a value that pydicom read as none at all
+        if raw is None:
+            return ()
         if isinstance(raw, RawDataElement) and (plain := _plain_values(raw.VR or vr, raw.value or b"")) is not None:
             return plain
         value = ds[tag].value

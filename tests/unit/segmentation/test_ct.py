@@ -298,6 +298,16 @@ def test_malformed_values_become_reasons():
     assert (header.image_position, header.rescale, header.pixel_spacing, header.patient_name) == (None, None, None, "")
 
 
+@pytest.mark.parametrize(("vr", "value"), [("US", b"\0"), ("US", b""), ("U\0", None)])
+def test_a_number_that_is_none_is_absent(vr, value):
+    """Bytes of the wrong length, no bytes, or a VR that does not exist: found by the fuzzer, and no value."""
+    ds = Dataset()
+    tag = pydicom.tag.Tag("BitsAllocated")
+    ds._dict[tag] = pydicom.dataelem.RawDataElement(tag, vr, len(value or b""), value, 0, False, True)
+
+    assert parse_slice_header(ds).pixel_format.bits_allocated is None
+
+
 def real_files(folder):
     files = [path for path in sorted((DATA / folder).rglob("*")) if path.is_file()]
     if not files:

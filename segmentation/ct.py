@@ -14,9 +14,10 @@ from segmentation.ct_header import parse_slice_header, read_up_to_pixels, whole_
 from segmentation.errors import SeriesError
 from segmentation.geometry import Grid
 from segmentation.pixel_data import read_pixels, stored_values, to_hounsfield
+from segmentation.raw_elements import HeaderWalk
 from segmentation.slice_header import SliceHeader
 from segmentation.volume import Volume
-from segmentation.volume_check import check_volume
+from segmentation.volume_check import UNCOMPRESSED, check_volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,9 @@ def read_ct_series(paths: Sequence[Path]) -> CtSeries:
     Raises:
         SeriesError: with every reason why the files make no volume.
     """
-    files = []
+    files, walk = [], HeaderWalk()
     for path in paths:
-        ds, pixel_offset = read_up_to_pixels(path)
+        ds, pixel_offset = read_up_to_pixels(path, walk)
         files.append(_SliceFile(path, ds, pixel_offset, parse_slice_header(ds)))
     if reasons := check_volume([file.header for file in files]):
         raise SeriesError([reason.text for reason in reasons])
@@ -75,8 +76,10 @@ def _in_order(files: Sequence[_SliceFile]) -> tuple[list[_SliceFile], Grid]:
 def _read_hounsfield(files: Sequence[_SliceFile], grid: Grid) -> NDArray[np.generic]:
     """Return the HU of all slices: int16, or float32 as soon as one slice needs it."""
     volume: NDArray[np.generic] = np.empty(grid.shape, np.int16)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:  # codecs and NumPy let go of the interpreter
-        slices = readers.map(_read_slice, files, volume)
+    compressed = any(file.header.transfer_syntax_uid not in UNCOMPRESSED for file in files)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
+        # A codec runs for long without the interpreter; to copy a slice takes less than to hand it to another thread.
+        slices = (readers.map if compressed else map)(_read_slice, files, volume)
         for index in range(len(files)):
             try:
                 hu = next(slices)
@@ -96,8 +99,9 @@ def _read_slice(file: _SliceFile, out: NDArray[np.int16]) -> NDArray[np.generic]
     with file.path.open("rb", buffering=0) as stream:
         bits = read_pixels(stream, file.pixel_offset, header.transfer_syntax_uid, out.view(np.uint16))
     signed = header.pixel_format.pixel_representation == 1
-    values = stored_values(bits, header.pixel_format.bits_stored or 16, signed=signed)
-    return to_hounsfield(values, header.rescale or (1.0, 0.0), _padding(file.ds, signed=signed))
+    bits_stored = header.pixel_format.bits_stored or 16
+    values = stored_values(bits, bits_stored, signed=signed)
+    return to_hounsfield(values, bits_stored, header.rescale or (1.0, 0.0), _padding(file.ds, signed=signed))
 
 
 def _padding(ds: Dataset, *, signed: bool) -> tuple[int, int] | None:
@@ -107,7 +111,7 @@ def _padding(ds: Dataset, *, signed: bool) -> tuple[int, int] | None:
         for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
         if (end := whole_number(ds, keyword)) is not None
     ]
-    if "PixelPaddingValue" not in ds or not ends:
+    if not ends or "PixelPaddingValue" not in ds:
         return None
     # Some exporters write a negative value as US: 63536 for -2000.
     ends = [end - 65536 if signed and end > 32767 else end + 65536 if not signed and end < 0 else end for end in ends]

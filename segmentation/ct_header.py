@@ -2,8 +2,9 @@
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from segmentation.errors import SeriesError
-from segmentation.raw_elements import plain_header
+from segmentation.raw_elements import HeaderWalk, tag_of
 from segmentation.slice_header import PixelFormat, SliceHeader
 
 HEADER_BYTES = 1 << 14  # what most CT headers fit into; a longer one is pydicom's
@@ -32,7 +33,8 @@ def read_headers(paths: Sequence[Path]) -> list[Dataset]:
     Raises:
         SeriesError: if any is not a DICOM file.
     """
-    return [ds for ds, _ in map(read_up_to_pixels, paths)]
+    walk = HeaderWalk()
+    return [read_up_to_pixels(path, walk)[0] for path in paths]
 
 
 def parse_slice_header(ds: Dataset) -> SliceHeader:
@@ -48,7 +50,7 @@ def parse_slice_header(ds: Dataset) -> SliceHeader:
         patient_id=_text(ds, "PatientID"),
         patient_name=_text(ds, "PatientName"),
         modality=_text(ds, "Modality"),
-        image_type=tuple(str(value).strip().upper() for value in _values(ds, "ImageType")),
+        image_type=tuple(str(value).strip().upper() for value in _read(ds, "ImageType").values),
         rows=whole_number(ds, "Rows"),
         columns=whole_number(ds, "Columns"),
         pixel_spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
@@ -77,13 +79,21 @@ def _parse_pixel_format(ds: Dataset) -> PixelFormat:
     )
 
 
-def read_up_to_pixels(path: Path) -> tuple[Dataset, int]:
-    """Return a file's dataset without pixels, and the offset of the Pixel Data element."""
+def read_up_to_pixels(path: Path, walk: HeaderWalk) -> tuple[Dataset, int]:
+    """Return a file's dataset without pixels, and the offset of the Pixel Data element.
+
+    Args:
+        path: the file.
+        walk: the same for all slices of a series, which makes it quick.
+
+    Raises:
+        SeriesError: if it is not a DICOM file.
+    """
     try:
-        with path.open("rb") as file:
-            if plain := plain_header(file.read(HEADER_BYTES)):
+        with path.open("rb", buffering=0) as file:
+            if plain := walk.plain_header(file.read(HEADER_BYTES)):
                 return plain
-            file.seek(0)
+        with path.open("rb") as file:
             ds = dcmread(file, stop_before_pixels=True)
             return ds, file.tell()  # pydicom goes back to the element at which it stops
     except (InvalidDicomError, EOFError, *UNREADABLE) as error:
@@ -95,21 +105,44 @@ def _transfer_syntax_uid(ds: Dataset) -> str:
     return _text(meta, "TransferSyntaxUID") if meta is not None else ""
 
 
-def _values(ds: Dataset, keyword: str) -> tuple[Any, ...]:
-    """Return the values of an element, none if it is absent or cannot be read."""
+@dataclass(frozen=True)
+class _Reading:
+    """The values of an element, as text and as numbers."""
+
+    values: tuple[Any, ...]
+
+    @cached_property
+    def text(self) -> str:
+        return "\\".join(map(str, self.values)).strip(" \0")
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """All values, or none where one is no finite number."""
+        try:
+            numbers = tuple(map(float, self.values))
+        except (ValueError, TypeError):
+            return ()
+        return numbers if all(map(math.isfinite, numbers)) else ()
+
+
+ABSENT = _Reading(())
+
+
+def _read(ds: Dataset, keyword: str) -> _Reading:
+    """Return what an element says, nothing if it is absent or cannot be read."""
     tag, vr = _entry(keyword)
     try:
         raw = ds.get_item(tag)  # which decodes a value that pydicom read as none at all
         if raw is None:
-            return ()
-        if isinstance(raw, RawDataElement) and (plain := _plain_values(raw.VR or vr, raw.value or b"")) is not None:
+            return ABSENT
+        if isinstance(raw, RawDataElement) and (plain := _read_plain(raw.VR or vr, raw.value or b"")) is not None:
             return plain
         value = ds[tag].value
     except UNREADABLE:
-        return ()
+        return ABSENT
     if value is None or value == "":
-        return ()
-    return tuple(value) if isinstance(value, MultiValue) else (value,)
+        return ABSENT
+    return _Reading(tuple(value) if isinstance(value, MultiValue) else (value,))
 
 
 @lru_cache(maxsize=256)
@@ -118,39 +151,31 @@ def _entry(keyword: str) -> tuple[BaseTag, str]:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise KeyError(keyword)
-    return BaseTag(tag), dictionary_VR(tag)
+    return tag_of(tag), dictionary_VR(tag)
 
 
 @lru_cache(maxsize=4096)
-def _plain_values(vr: str, value: bytes) -> tuple[Any, ...] | None:
-    """Return the values of an element that is ASCII text or one number of 16 bits; None where pydicom is to read it.
+def _read_plain(vr: str, value: bytes) -> _Reading | None:
+    """Return what an element says that is ASCII text or one number of 16 bits; None where pydicom is to read it.
 
     The slices of a series share most of their values: each is read once.
     """
     if vr == "US" and len(value) == 2:
-        return (int.from_bytes(value, "little"),)
+        return _Reading((int.from_bytes(value, "little"),))
     if vr not in PLAIN_TEXT or not value.isascii():
         return None
     text = value.decode("ascii").strip(" \0")
-    return tuple(text.split("\\")) if text else ()
+    return _Reading(tuple(text.split("\\"))) if text else ABSENT
 
 
 def _text(ds: Dataset, keyword: str) -> str:
-    return "\\".join(str(value) for value in _values(ds, keyword)).strip(" \0")
+    return _read(ds, keyword).text
 
 
 def _numbers(ds: Dataset, keyword: str, count: int) -> tuple[Any, ...]:
     """Return exactly `count` finite numbers, or none."""
-    return tuple(_finite(_values(ds, keyword), count))
-
-
-def _finite(values: Sequence[Any], count: int) -> Iterator[float]:
-    try:
-        numbers = [float(value) for value in values]
-    except (ValueError, TypeError):
-        return
-    if len(numbers) == count and all(map(math.isfinite, numbers)):
-        yield from numbers
+    numbers = _read(ds, keyword).numbers
+    return numbers if len(numbers) == count else ()
 
 
 def whole_number(ds: Dataset, keyword: str) -> int | None:

@@ -137,12 +137,13 @@ def stored_values(bits: NDArray[np.uint16], bits_stored: int, *, signed: bool) -
 
 
 def to_hounsfield(
-    values: NDArray[Stored], rescale: tuple[float, float], padding: tuple[int, int] | None
+    values: NDArray[Stored], bits_stored: int, rescale: tuple[float, float], padding: tuple[int, int] | None
 ) -> NDArray[np.generic]:
     """Return the HU of stored values (PS3.3 C.11.1.1.2), and air where there was no scan.
 
     Args:
         values: int16 or uint16, any shape; overwritten.
+        bits_stored: 1 to 16, which all values fit.
         rescale: slope and intercept.
         padding: the stored values, first and last, that stand for no scan (Pixel Padding Value, PS3.3 C.7.5.1.1.2).
 
@@ -154,9 +155,8 @@ def to_hounsfield(
     if is_padding is not None and is_padding.any():
         # What stands for nothing must not decide which type can hold the rest.
         values[is_padding] = values.flat[is_padding.argmin()]
-    ends = [slope * int(end) + intercept for end in (values.min(), values.max())]
     hu: NDArray[np.generic]
-    if slope.is_integer() and intercept.is_integer() and INT16.min <= min(ends) <= max(ends) <= INT16.max:
+    if slope.is_integer() and intercept.is_integer() and _fit_int16(values, bits_stored, slope, intercept):
         # Modulo 2 ** 16, which is what 16 bits count in, everything that fits at the end is exact.
         whole = values.view(np.int16)
         if slope != 1:
@@ -168,6 +168,17 @@ def to_hounsfield(
     if is_padding is not None:
         hu[is_padding] = AIR_HU
     return hu
+
+
+def _fit_int16(values: NDArray[Stored], bits_stored: int, slope: float, intercept: float) -> bool:
+    """Whether every value becomes HU that int16 holds; they are only looked at where their bits do not tell."""
+
+    def fit(*ends: int) -> bool:
+        hu = [slope * end + intercept for end in ends]
+        return INT16.min <= min(hu) <= max(hu) <= INT16.max
+
+    lowest = -(1 << bits_stored - 1) if values.dtype == np.int16 else 0
+    return fit(lowest, lowest + (1 << bits_stored) - 1) or fit(int(values.min()), int(values.max()))
 
 
 def _modulo(whole: float) -> np.int16:

@@ -21,7 +21,7 @@ from tests.support.siege import Siege
 
 pytestmark = pytest.mark.slow
 
-IN_PROCESS_CASES = {"data set": 2000, "instance file": 2000, "structure set": 200}
+IN_PROCESS_CASES = {"data set": 2000, "instance file": 2000, "CT series": 2000, "structure set": 200}
 WIRE_CASES = 300  # of each of the four families
 TEXTS = {
     "ImageComments": st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\\"), max_size=40),
@@ -35,7 +35,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("family", IN_PROCESS_CASES)
 def test_no_bytes_break_a_reader(tmp_path: Path, family: str) -> None:
-    """Row 23: wrong data sets, files and structure sets are refused in words, and raise nothing else."""
+    """Row 23: wrong data sets, files, slices and structure sets are refused in words, and raise nothing else."""
     families = {family: in_process(tmp_path)[family]}
 
     assert run_cases(families, range(IN_PROCESS_CASES[family])) == []

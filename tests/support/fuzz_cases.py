@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from pydicom import Dataset
+
 from dicomnode.acceptance import identify, require_content, summarise_structure_set
 from dicomnode.commands.structures import read_structure_set_file, show_structure_set
 from dicomnode.dimse import EXPLICIT_VR_LE, IMPLICIT_VR_LE
@@ -16,8 +18,10 @@ from dicomnode.errors import NodeError, Refusal
 from dicomnode.instance_file import InstanceFile, file_head, parse_file
 from dicomnode.routing import DEFAULT_RULES, wanted_attributes
 from dicomnode.structure_settings import StructureSettings
+from segmentation.ct import read_ct_series
 from segmentation.errors import SegmentationError
 from segmentation.lint import lint_structure_set
+from segmentation.raw_elements import HeaderWalk
 from segmentation.rtstruct import build_structure_set, encode_structure_set
 from segmentation.rtstruct_reader import read_structure_set
 from tests.support.instances import COMPRESSED, ct_instance, encode, instance_file, structure_set
@@ -53,6 +57,7 @@ def in_process(folder: Path) -> dict[str, Case]:
     return {
         "data set": fuzz_data_set,
         "instance file": fuzz_instance_file,
+        "CT series": functools.partial(fuzz_ct_series, folder),
         "structure set": functools.partial(fuzz_structure_set, folder / "structure_set.dcm"),
     }
 
@@ -107,6 +112,39 @@ def fuzz_instance_file(random: Random) -> None:
     with contextlib.suppress(Refusal):
         read = parse_file(mutate(file_head(file) + file.data, random))
         look_at(read.data, read)
+
+
+@functools.cache
+def ct_files() -> tuple[tuple[bytes, bytes], ...]:
+    """Return the files of two good slices in each encoding that needs no codec: one would need its own process."""
+    placed = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [1, 1]}
+    slices = [ct_instance(number, RescaleSlope="1", RescaleIntercept="-1024", **placed) for number in (1, 2)]
+    files = [[instance_file(ds, syntax) for ds in slices] for syntax in (EXPLICIT_VR_LE, IMPLICIT_VR_LE)]
+    return tuple((file_head(one) + one.data, file_head(other) + other.data) for one, other in files)
+
+
+def fuzz_ct_series(folder: Path, random: Random) -> None:
+    """Read a series of which a slice is wrong, and its header behind a sound one as by itself."""
+    files = list(random.choice(ct_files()))
+    files[1] = mutate(files[1], random)
+    paths = [folder / f"slice_{number}.dcm" for number in range(len(files))]
+    for path, content in zip(paths, files, strict=True):
+        path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(SegmentationError):
+            read_ct_series(paths)
+    walk = HeaderWalk()
+    behind = [walk.plain_header(content) for content in files][1]
+    assert _elements(behind) == _elements(HeaderWalk().plain_header(files[1])), "another slice changed a header"
+
+
+def _elements(header: tuple[Dataset, int] | None) -> object:
+    """Return what a walk found, but for where in its file each value was."""
+    if header is None:
+        return None
+    found = [part.get_item(tag) for part in (header[0].file_meta, header[0]) for tag in part.keys()]  # noqa: SIM118
+    return header[1], [(element.tag, element.VR, element.value) for element in found]
 
 
 @functools.cache

@@ -32,7 +32,7 @@ def test_hounsfield_units_are_what_slope_and_intercept_say(bits, bits_stored, si
     values = slow_values(bits, bits_stored, signed=signed)
     exact = np.array([[value * slope + intercept for value in row] for row in values])
 
-    hu = to_hounsfield(stored_values(bits.copy(), bits_stored, signed=signed), (slope, intercept), None)
+    hu = to_hounsfield(stored_values(bits.copy(), bits_stored, signed=signed), bits_stored, (slope, intercept), None)
 
     fits = slope.is_integer() and exact.min() >= -32768 and exact.max() <= 32767
     assert hu.dtype == (np.int16 if fits else np.float32)
@@ -45,7 +45,7 @@ def test_padding_is_air_and_does_not_choose_the_type(bits, first, width):
     padding = (first, first + width)
     scanned = (bits < first) | (bits > first + width)
 
-    hu = to_hounsfield(bits.copy(), (1.0, -1024.0), padding)
+    hu = to_hounsfield(bits.copy(), 16, (1.0, -1024.0), padding)
 
     exact = bits[scanned].astype(np.int64) - 1024
     assert (hu[~scanned] == AIR_HU).all()
@@ -58,6 +58,6 @@ def test_whole_values_stay_in_the_memory_that_they_were_read_into(slope):
     """No second array is made of a slice that fits 16 bits."""
     bits = np.arange(20, dtype=np.uint16).reshape(4, 5)
 
-    hu = to_hounsfield(stored_values(bits, 12, signed=False), (slope, -1024.0), None)
+    hu = to_hounsfield(stored_values(bits, 12, signed=False), 12, (slope, -1024.0), None)
 
     assert np.shares_memory(hu, bits)

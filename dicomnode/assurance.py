@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from dicomnode.acceptance import Instance, identify
+from dicomnode.audit.message import Event
 from dicomnode.commitment import Reference, Report, ask_commitment, tell_commitment
 from dicomnode.config import Delivering
 from dicomnode.errors import DataSetMismatch, NotUnderstood, PeerFailure
@@ -18,7 +19,7 @@ from dicomnode.instance_file import InstanceFile, parse_file
 from dicomnode.ledger import Ledger
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer, find_peer
-from dicomnode.query import has_instance
+from dicomnode.query import Inquiry
 from dicomnode.records import DeliveryRecord, DeliveryState, Proof, ReceivedInstance
 
 log = structlog.get_logger(__name__)
@@ -38,11 +39,13 @@ class Calling:
         ae_title: its own.
         timeouts: how long a peer may take.
         delivering: pauses, and for how long it is tried.
+        tell: takes the events for the audit.
     """
 
     ae_title: str
     timeouts: Timeouts
     delivering: Delivering
+    tell: Callable[[Event], None]
 
 
 class Assurance:
@@ -110,7 +113,7 @@ class Assurance:
         name, timeouts = self._calling.ae_title, self._calling.timeouts
         if peer.proof == "query":
             uids = (instance.study_instance_uid, instance.series_instance_uid, file.sop_instance_uid)
-            if has_instance(peer, uids, name, timeouts):
+            if Inquiry(name, timeouts, self._calling.tell).has_instance(peer, uids):
                 self._note(delivery, Proof.FOUND)
                 return True
             return False

@@ -231,10 +231,12 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Ask a peer which series of a study it has (C-FIND)."""
+    from dicomnode.audit.operator import audited
     from dicomnode.commands.fetch import query_peer
     from dicomnode.commands.show import show_found
 
-    found = query_peer(configuration(), peer, study)
+    with open_books() as books, audited(books, f"query {peer}"):
+        found = query_peer(books, peer, study)
     if as_json:
         print_json([asdict(each) for each in found])
     else:

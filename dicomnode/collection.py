@@ -36,7 +36,7 @@ class Collection:
     def open_for(self, peer: Peer) -> Iterator[Store]:
         """Return what takes the instances of one retrieval from this peer."""
         key = f"fetch from {peer.ae_title} {id(peer)}"
-        self.visits.accepted(key, peer.ae_title, peer.host)
+        self.visits.begun(key, peer.ae_title, peer.host)
 
         def store(file: InstanceFile) -> int:
             try:

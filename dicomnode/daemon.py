@@ -211,7 +211,7 @@ class Daemon:
         assurance = Assurance(
             self._books.ledger,
             configuration.peers,
-            Calling(configuration.node.ae_title, timeouts_of(delivering, tls), delivering),
+            Calling(configuration.node.ae_title, timeouts_of(delivering, tls), delivering, self._audit.tell),
             configuration.node.data_dir,
             find_instance=self._registrar.find_instance,
             tell_here=self._commitment.tell_here,

@@ -13,7 +13,7 @@ from dicomnode.outgoing.message_parts import Message
 from dicomnode.outgoing.negotiation import Granted, Offer
 from dicomnode.outgoing.requestor import Association, Timeouts, association, require_answer
 from dicomnode.peers import Peer
-from dicomnode.query import CANCELLED, PENDING, cancel, identifier_of, is_query_transient
+from dicomnode.query import CANCELLED, PENDING, cancel, is_query_transient
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -139,7 +139,7 @@ def _retrieve(opened: Association, peer: Peer, keys: dict[str, str], progress: _
     if not can_get:
         request["MoveDestination"] = progress.how.ae_title
     progress.outcome = replace(progress.outcome, by="C-GET" if can_get else "C-MOVE")
-    identifier = data_set.encode(identifier_of("SERIES", keys), context.transfer_syntax)
+    identifier = data_set.encode(data_set.identifier_of("SERIES", keys), context.transfer_syntax)
     number = opened.request(context, request, identifier)
     return _follow(opened, peer, context, number, progress)
 

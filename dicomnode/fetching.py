@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import structlog
 
+from dicomnode.audit.message import Event, Kind, Outcome, Party, Role, Study
 from dicomnode.collection import Collection
 from dicomnode.errors import PeerFailure
 from dicomnode.feeding import Feeding
@@ -48,9 +50,32 @@ def fetch_into(
                 store=store,
                 by_move=by_move,
             )
-            return fetch_series(peer, *uids, how)
+            return _audited(books, peer, uids[0], lambda: fetch_series(peer, *uids, how))
     finally:
         pixels.close()
+
+
+def _audited(books: Books, peer: Peer, study_uid: str, fetch: Callable[[], FetchOutcome]) -> FetchOutcome:
+    """Fetch; tell the audit that it begins, and where it fails. What comes is told where it is taken."""
+    parties = (
+        Party(peer.ae_title, Role.SOURCE, peer.host),
+        Party(books.configuration.node.ae_title, Role.DESTINATION, is_requestor=True),
+    )
+    study = Study(study_uid, "", "")  # whose it is, the peer has not said yet
+    books.auditor.write(Event(Kind.BEGIN_TRANSFERRING, datetime.now(UTC), parties, study=study))
+    outcome = fetch()
+    if not outcome.ok:
+        text = (
+            f"fetched by {outcome.by or 'nothing'}: {_status(outcome)}, {outcome.completed} came, {outcome.failed} not"
+        )
+        failed = Event(Kind.INSTANCES_RECEIVED, datetime.now(UTC), parties, Outcome.MINOR_FAILURE, text, study)
+        books.auditor.write(failed)
+    return outcome
+
+
+def _status(outcome: FetchOutcome) -> str:
+    # A peer's own comment may name the patient: it is neither kept nor told.
+    return "no answer" if outcome.status is None else f"status {outcome.status:04X}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,5 @@ class CtFetcher:
             log.warning("a CT could not be fetched", peer=peer.ae_title, reason=str(error))
             return None, f"{peer.ae_title}: {error}"
         log.info("a CT was asked for", peer=peer.ae_title, by=outcome.by, completed=outcome.completed)
-        # A peer's own comment may name the patient: it is not kept.
-        status = "no answer" if outcome.status is None else f"status {outcome.status:04X}"
-        return outcome, f"{peer.ae_title} sent {outcome.completed} slices by {outcome.by or 'nothing'}, {status}"
+        by = outcome.by or "nothing"
+        return outcome, f"{peer.ae_title} sent {outcome.completed} slices by {by}, {_status(outcome)}"

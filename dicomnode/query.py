@@ -1,11 +1,13 @@
 """C-FIND to a peer: which series of a study it has, and whether it has an instance."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydicom import Dataset
 
+from dicomnode.audit.message import Event, Kind, Outcome, Party, Query, Role
 from dicomnode.dimse import UNCOMPRESSED, query_status_in_words
 from dicomnode.errors import PeerFailure
 from dicomnode.outgoing import data_set
@@ -42,66 +44,87 @@ class FoundSeries:
     instances: int | None
 
 
-def find_series(peer: Peer, study_uid: str, ae_title: str, timeouts: Timeouts) -> list[FoundSeries]:
-    """Return the series of a study that a peer has.
-
-    Raises:
-        PeerFailure: it cannot be asked, or it refuses.
-    """
-    keys = {
-        "StudyInstanceUID": study_uid,
-        "SeriesInstanceUID": "",
-        "Modality": "",
-        "SeriesDescription": "",
-        "NumberOfSeriesRelatedInstances": "",
-    }
-    return [_series(answer) for answer in find(peer, "SERIES", keys, ae_title, timeouts)]
-
-
-def has_instance(peer: Peer, uids: tuple[str, str, str], ae_title: str, timeouts: Timeouts) -> bool:
-    """Whether a peer says that it has an instance.
+class Inquiry:
+    """Asks peers what they have, and tells the audit of it.
 
     Args:
-        peer: who is asked.
-        uids: of study, series and instance.
         ae_title: how we call ourselves.
-        timeouts: how long the peer may take.
-
-    Raises:
-        PeerFailure: it cannot be asked, or it refuses.
+        timeouts: how long a peer may take, for each answer.
+        tell: takes the events for the audit.
+        clock: the present time in UTC.
     """
-    keys = dict(zip(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), uids, strict=True))
-    # A peer that ignores a key it does not know answers with other instances.
-    return any(text_of(answer, "SOPInstanceUID") == uids[2] for answer in find(peer, "IMAGE", keys, ae_title, timeouts))
 
+    def __init__(
+        self,
+        ae_title: str,
+        timeouts: Timeouts,
+        tell: Callable[[Event], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ae_title = ae_title
+        self._timeouts = timeouts
+        self._tell = tell
+        self._now = clock
 
-def find(peer: Peer, level: str, keys: Mapping[str, str], ae_title: str, timeouts: Timeouts) -> list[Dataset]:
-    """Return the peer's answers in the Study Root model.
+    def find_series(self, peer: Peer, study_uid: str) -> list[FoundSeries]:
+        """Return the series of a study that a peer has.
 
-    Args:
-        peer: who is asked.
-        level: STUDY, SERIES or IMAGE.
-        keys: keyword -> value to match, empty: any, and to be returned.
-        ae_title: how we call ourselves.
-        timeouts: how long the peer may take, for each answer.
+        Raises:
+            PeerFailure: it cannot be asked, or it refuses.
+        """
+        keys = {
+            "StudyInstanceUID": study_uid,
+            "SeriesInstanceUID": "",
+            "Modality": "",
+            "SeriesDescription": "",
+            "NumberOfSeriesRelatedInstances": "",
+        }
+        return [_series(answer) for answer in self.find(peer, "SERIES", keys)]
 
-    Raises:
-        PeerFailure: it cannot be asked, or it refuses.
-    """
-    identifier = identifier_of(level, keys)
-    offers = [Offer(STUDY_ROOT_FIND, UNCOMPRESSED)]
-    with association(peer, ae_title, offers, timeouts) as opened:
-        context = opened.contexts[0]
-        return _answers(opened, context, data_set.encode(identifier, context.transfer_syntax), timeouts)
+    def has_instance(self, peer: Peer, uids: tuple[str, str, str]) -> bool:
+        """Whether a peer says that it has an instance.
 
+        Args:
+            peer: who is asked.
+            uids: of study, series and instance.
 
-def identifier_of(level: str, keys: Mapping[str, str]) -> Dataset:
-    """Return a query's or a retrieval's identifier."""
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel = level
-    for keyword, value in keys.items():
-        setattr(identifier, keyword, value or None)
-    return identifier
+        Raises:
+            PeerFailure: it cannot be asked, or it refuses.
+        """
+        keys = dict(zip(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), uids, strict=True))
+        # A peer that ignores a key it does not know answers with other instances.
+        return any(text_of(answer, "SOPInstanceUID") == uids[2] for answer in self.find(peer, "IMAGE", keys))
+
+    def find(self, peer: Peer, level: str, keys: Mapping[str, str]) -> list[Dataset]:
+        """Return the peer's answers in the Study Root model.
+
+        Args:
+            peer: who is asked.
+            level: STUDY, SERIES or IMAGE.
+            keys: keyword -> value to match, empty: any, and to be returned.
+
+        Raises:
+            PeerFailure: it cannot be asked, or it refuses.
+        """
+        outcome, text = Outcome.MINOR_FAILURE, "refused, or not answered"
+        try:
+            answers = self._ask(peer, data_set.identifier_of(level, keys))
+            outcome, text = Outcome.SUCCESS, ""
+        finally:
+            parties = (
+                Party(self._ae_title, Role.SOURCE, is_requestor=True),
+                Party(peer.ae_title, Role.DESTINATION, peer.host),
+            )
+            query = Query(STUDY_ROOT_FIND, level, keys)
+            self._tell(Event(Kind.QUERY, self._now(), parties, outcome, text, query=query))
+        return answers
+
+    def _ask(self, peer: Peer, identifier: Dataset) -> list[Dataset]:
+        offers = [Offer(STUDY_ROOT_FIND, UNCOMPRESSED)]
+        with association(peer, self._ae_title, offers, self._timeouts) as opened:
+            context = opened.contexts[0]
+            encoded = data_set.encode(identifier, context.transfer_syntax)
+            return _answers(opened, context, encoded, self._timeouts)
 
 
 def _answers(opened: Association, context: Granted, identifier: bytes, timeouts: Timeouts) -> list[Dataset]:

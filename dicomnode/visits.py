@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from dicomnode.acceptance import Instance
@@ -43,10 +43,11 @@ MOST_STUDIES = 100  # of one association, before they are told
 
 @dataclass
 class _Visit:
-    """One open association."""
+    """One open association; `is_ours` where this node asked for it, to have something sent."""
 
     ae_title: str
     address: str
+    is_ours: bool = False
     studies: dict[tuple[str, str, str], Counter[str]] = field(default_factory=dict)
     hostile: Counter[str] = field(default_factory=Counter)
 
@@ -100,6 +101,11 @@ class Visits:
             self._associations["accepted"] += 1
             self._open[key] = _Visit(ae_title, address)
 
+    def begun(self, key: str, ae_title: str, address: str) -> None:
+        """Note that this node has asked a peer to send something on an association of its own."""
+        with self._lock:
+            self._open[key] = _Visit(ae_title, address, is_ours=True)
+
     def rejected(self, ae_title: str, address: str, reason: str) -> None:
         """Note that an association was rejected; the audit hears at most once a minute of the same address.
 
@@ -132,7 +138,7 @@ class Visits:
             visit.studies.setdefault(study, Counter())[header.text("SOPClassUID")] += 1
             if len(visit.studies) <= MOST_STUDIES:
                 return
-            told = _Visit(visit.ae_title, visit.address, visit.studies)
+            told = replace(visit)
             visit.studies = {}
         self._tell_studies(told)
 
@@ -168,7 +174,8 @@ class Visits:
             self._tell(Event(Kind.INSTANCES_RECEIVED, self._now(), self._parties(visit), study=study))
 
     def _parties(self, visit: _Visit) -> tuple[Party, Party]:
-        return Party(visit.ae_title, Role.SOURCE, visit.address, is_requestor=True), self._own()
+        sender = Party(visit.ae_title, Role.SOURCE, visit.address, is_requestor=not visit.is_ours)
+        return sender, self._own(is_requestor=visit.is_ours)
 
-    def _own(self) -> Party:
-        return Party(self._ae_title, Role.DESTINATION)
+    def _own(self, *, is_requestor: bool = False) -> Party:
+        return Party(self._ae_title, Role.DESTINATION, is_requestor=is_requestor)

@@ -1,15 +1,19 @@
 """An audit event, and the XML message that PS3.15 A.5 gives it (pure)."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from dicomnode.outgoing.data_set import IMPLICIT_VR_LE, encode, identifier_of
+
 Code = tuple[str, str]
 """Code value and code meaning in the coding scheme DCM (PS3.16 annex D)."""
 
 STUDY_INSTANCE_UID: Code = ("110180", "Study Instance UID")
+SOP_CLASS_UID: Code = ("110181", "SOP Class UID")
 PATIENT_NUMBER: Code = ("2", "Patient Number")  # RFC 3881 5.5.4
 NOBODY = "none"  # a message must name its object, also where the patient has no ID
 
@@ -25,6 +29,7 @@ class Kind(Enum):
     INSTANCES_RECEIVED = (("110104", "DICOM Instances Transferred"), None, "C")
     INSTANCES_SENT = (("110104", "DICOM Instances Transferred"), None, "R")
     STUDY_DELETED = (("110105", "DICOM Study Deleted"), None, "D")
+    QUERY = (("110112", "Query"), None, "E")
     STRANGER = (("110113", "Security Alert"), ("110126", "Node Authentication"), "E")
     HOSTILE_INPUT = (("110113", "Security Alert"), ("110132", "Use of Restricted Function"), "E")
     SOFTWARE_CONFIGURATION = (("110113", "Security Alert"), ("110131", "Software Configuration"), "E")
@@ -86,6 +91,21 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Query:
+    """What was asked for.
+
+    Args:
+        sop_class_uid: of the information model.
+        level: Query/Retrieve Level.
+        keys: keyword -> value that had to match; empty: any, and to be returned.
+    """
+
+    sop_class_uid: str
+    level: str
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that is to be audited.
 
@@ -96,6 +116,7 @@ class Event:
         outcome: how it ended.
         text: what else there is to say, without identity.
         study: whose images it was about.
+        query: what was asked for.
     """
 
     kind: Kind
@@ -104,10 +125,11 @@ class Event:
     outcome: Outcome = Outcome.SUCCESS
     text: str = ""
     study: Study | None = None
+    query: Query | None = None
 
 
 def pseudonymous(event: Event, pseudonym_of: Callable[[str], str], clean: Callable[[str], str]) -> Event:
-    """Return the event with pseudonyms for the patient and the study, the same as the logs have.
+    """Return the event with pseudonyms for the patient, the study and what a query asks for, the same as the logs have.
 
     Args:
         event: with real identifiers.
@@ -118,7 +140,10 @@ def pseudonymous(event: Event, pseudonym_of: Callable[[str], str], clean: Callab
     if study is not None:
         patient = pseudonym_of(study.patient_id) if study.patient_id else ""
         study = Study(pseudonym_of(study.study_instance_uid), patient, "", study.instances, is_pseudonymous=True)
-    return replace(event, study=study, text=clean(event.text))
+    query = event.query
+    if query is not None:
+        query = replace(query, keys={keyword: value and pseudonym_of(value) for keyword, value in query.keys.items()})
+    return replace(event, study=study, query=query, text=clean(event.text))
 
 
 def audit_message(event: Event, *, source_id: str, site: str) -> str:
@@ -149,6 +174,8 @@ def audit_message(event: Event, *, source_id: str, site: str) -> str:
     if site:
         source.set("AuditEnterpriseSiteID", printable(site))
     SubElement(source, "AuditSourceTypeCode", {"csd-code": "4"})  # an application server
+    if event.query is not None:
+        _add_query(root, event.query)
     if event.study is not None:
         _add_study(root, event.study)
         _add_patient(root, event.study)
@@ -183,6 +210,16 @@ def _add_study(root: Element, study: Study) -> None:
     for sop_class, count in sorted(study.instances.items()):
         SubElement(description, "SOPClass", UID=sop_class, NumberOfInstances=str(count))
     SubElement(description, "Anonymized").text = str(study.is_pseudonymous).lower()
+
+
+def _add_query(root: Element, query: Query) -> None:
+    """Add the query as PS3.15 A.5.3.10 wants it: its identifier, encoded, and in which transfer syntax that is."""
+    item = _object(root, query.sop_class_uid, "2", "3")
+    _code(item, "ParticipantObjectIDTypeCode", SOP_CLASS_UID)
+    identifier = encode(identifier_of(query.level, query.keys), IMPLICIT_VR_LE)
+    SubElement(item, "ParticipantObjectQuery").text = b64encode(identifier).decode("ascii")
+    syntax = b64encode(IMPLICIT_VR_LE.encode("ascii")).decode("ascii")
+    SubElement(item, "ParticipantObjectDetail", type="TransferSyntax", value=syntax)
 
 
 def _add_patient(root: Element, study: Study) -> None:

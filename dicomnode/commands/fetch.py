@@ -7,20 +7,26 @@ from dicomnode.fetch import FetchOutcome
 from dicomnode.fetching import fetch_into
 from dicomnode.node import Books, timeouts_of, tls_settings_of
 from dicomnode.peers import Peer
-from dicomnode.query import FoundSeries, find_series
+from dicomnode.query import FoundSeries, Inquiry
 
 
-def query_peer(configuration: Configuration, ae_title: str, study_uid: str) -> list[FoundSeries]:
+def query_peer(books: Books, ae_title: str, study_uid: str) -> list[FoundSeries]:
     """Return the series of a study that a peer has.
+
+    Args:
+        books: of the node, which may run meanwhile.
+        ae_title: of the peer.
+        study_uid: Study Instance UID.
 
     Raises:
         NotFound: no peer has this AE title.
         NodeError: it may not be asked.
         PeerFailure: it cannot be asked, or it refuses.
     """
+    configuration = books.configuration
     peer = _answering_peer(configuration, ae_title)
     timeouts = timeouts_of(configuration.delivering, tls_settings_of(configuration.tls))
-    return find_series(peer, study_uid, configuration.node.ae_title, timeouts)
+    return Inquiry(configuration.node.ae_title, timeouts, books.auditor.write).find_series(peer, study_uid)
 
 
 def fetch_from_peer(books: Books, ae_title: str, uids: tuple[str, str], *, by_move: bool) -> FetchOutcome:

@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
+from dicomnode.audit.message import Event, Kind, Outcome
 from dicomnode.collection import Collection
+from dicomnode.errors import PeerFailure
 from dicomnode.fetch import FetchOutcome, Retrieval, fetch_series
 from dicomnode.instance_file import file_head
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
-from dicomnode.query import find_series, has_instance
+from dicomnode.query import Inquiry
 from dicomnode.scu import send
 from dicomnode.visits import Visits
 from tests.support.instances import CANARY_ID, CANARY_NAME, SERIES, STUDY, ct_instance, instance_file
-from tests.support.node import Node, free_port, make_node, running
+from tests.support.node import LOOPBACK, Node, free_port, make_node, running, wait_until
 from tests.support.peers_of_others import dcmqrscp, need, orthanc
 from tests.support.receiver import ReceivingParts, receiving_parts
 
@@ -78,12 +81,28 @@ def fetch_into(parts: ReceivingParts, archive: Peer, series: str = SERIES, **how
 
 def test_an_archive_is_asked_what_it_has(archive: Peer) -> None:
     """The series of a study, and whether one instance is there."""
-    [found] = find_series(archive, STUDY, "DICOMNODE", Timeouts())
+    told: list[Event] = []
+    inquiry = Inquiry("DICOMNODE", Timeouts(), told.append)
+    [found] = inquiry.find_series(archive, STUDY)
     uid = FILES[0].sop_instance_uid
 
     assert (found.series_instance_uid, found.modality) == (SERIES, "CT")
-    assert has_instance(archive, (STUDY, SERIES, uid), "DICOMNODE", Timeouts())
-    assert not has_instance(archive, (STUDY, SERIES, f"{uid}.1"), "DICOMNODE", Timeouts())
+    assert inquiry.has_instance(archive, (STUDY, SERIES, uid))
+    assert not inquiry.has_instance(archive, (STUDY, SERIES, f"{uid}.1"))
+    assert [(event.kind, event.outcome, event.query.level) for event in told if event.query] == [
+        (Kind.QUERY, Outcome.SUCCESS, level) for level in ("SERIES", "IMAGE", "IMAGE")
+    ]
+
+
+def test_a_query_that_nobody_answers_is_audited_too() -> None:
+    """That it was tried is told, with how it ended."""
+    told: list[Event] = []
+    nobody = Peer("ARCHIVE", LOOPBACK, free_port(), may=RIGHTS)
+
+    with pytest.raises(PeerFailure):
+        Inquiry("DICOMNODE", Timeouts(), told.append).find_series(nobody, STUDY)
+
+    assert [(event.kind, event.outcome) for event in told] == [(Kind.QUERY, Outcome.MINOR_FAILURE)]
 
 
 def test_a_get_brings_the_series_into_the_intake(archive: Peer, parts: ReceivingParts) -> None:
@@ -159,10 +178,48 @@ def test_the_operator_finds_and_fetches(world: Node) -> None:
     assert [word for word in (CANARY_NAME, CANARY_ID) if word in told] == []
 
 
+def test_the_audit_says_what_was_asked_for_and_what_came(world: Node) -> None:
+    """A query; the beginning of each retrieval, and what it brought or that it failed; no identity in any."""
+    world.run("query", "ARCHIVE", "--study", STUDY)
+    world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", SERIES, "--move")
+    world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", SERIES)
+    world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", f"{SERIES}.77")
+    wait_until(lambda: [kind for kind, *_ in audited(world)].count(RECEIVED[0]) == 3, 30, lambda: str(audited(world)))
+
+    told = [event for event in audited(world) if event[0] in {QUERY[0], BEGIN[0], RECEIVED[0]}]
+    by_move = (*RECEIVED[:2], "ARCHIVE")  # the association on which it came was the archive's
+    assert sorted(told) == sorted([QUERY, *[BEGIN] * 3, by_move, RECEIVED, (RECEIVED[0], "4", "DICOMNODE")])
+    text = "".join(path.read_text() for path in (world.data / "audit").glob("audit-*.log"))
+    assert [word for word in (STUDY, SERIES, CANARY_NAME, CANARY_ID) if word in text] == []
+
+
+QUERY, BEGIN, RECEIVED = (
+    ("Query", "0", "DICOMNODE"),
+    ("Begin Transferring DICOM Instances", "0", "DICOMNODE"),
+    ("DICOM Instances Transferred", "0", "DICOMNODE"),
+)
+"""What happened, how it ended, and who asked for it."""
+
+
+def audited(node: Node) -> list[tuple[str, str, str]]:
+    """Return the events of a node's audit so far."""
+    lines = "".join(path.read_text() for path in sorted((node.data / "audit").glob("audit-*.log"))).splitlines()
+    messages = [etree.fromstring(line.split(" ", 2)[2]) for line in lines]
+    return [
+        (
+            message.find("EventIdentification/EventID").get("originalText"),
+            message.find("EventIdentification").get("EventOutcomeIndicator"),
+            message.find("ActiveParticipant[@UserIsRequestor='true']").get("UserID"),
+        )
+        for message in messages
+        if message.find("ActiveParticipant[@UserIsRequestor='true']") is not None
+    ]
+
+
 def test_a_peer_without_the_right_is_not_asked(tmp_path: Path) -> None:
     """The operator is told which right is missing."""
-    node = make_node(tmp_path / "node", Peer("ARCHIVE", "127.0.0.1", 104), rules=IGNORE_CT)
-    done = node.run("query", "ARCHIVE", "--study", STUDY)
+    with running(make_node(tmp_path / "node", Peer("ARCHIVE", "127.0.0.1", 104), rules=IGNORE_CT)) as node:
+        done = node.run("query", "ARCHIVE", "--study", STUDY)
 
     assert done.returncode == 1
     assert "ARCHIVE has no right answer_queries" in done.stderr

@@ -97,7 +97,7 @@ def running_receiver(
     with receiving_parts(folder, rules, **limits) as parts:
         visits = Visits(node.ae_title, told.append)
         commitment = CommitmentScp(peers, parts.ledger.note_commitment_request)
-        calling = Calling("DICOMNODE", Timeouts(dimse_s=10.0), Delivering(proof_wait_s=5.0))
+        calling = Calling("DICOMNODE", Timeouts(dimse_s=10.0), Delivering(proof_wait_s=5.0), told.append)
         find, tell = parts.registrar.find_instance, commitment.tell_here
         assurance = Assurance(parts.ledger, peers, calling, folder, find_instance=find, tell_here=tell)
         commitment.report_to(assurance)

@@ -56,6 +56,18 @@ def test_each_study_of_an_association_is_told_once(visits: Visits, told: list[Ev
     assert (visits.received, visits.open_associations) == ({"TPS": 5}, 0)
 
 
+@pytest.mark.parametrize("begin", ["accepted", "begun"])
+def test_who_asked_for_a_transfer_is_its_requestor(visits: Visits, told: list[Event], begin: str) -> None:
+    """The peer where it sends by itself, this node where it has asked the peer to send."""
+    getattr(visits, begin)("a", "TPS", "192.0.2.7")
+    visits.kept("a", brought(1))
+    visits.over("a")
+
+    assert [party.user_id for party in told[0].parties if party.is_requestor] == [
+        {"accepted": "TPS", "begun": "DICOMNODE"}[begin]
+    ]
+
+
 def test_hostile_instances_are_an_alert_and_a_full_disk_is_none(visits: Visits, told: list[Event]) -> None:
     """What a peer should not send is told with its number; what is this node's own trouble is only counted."""
     visits.accepted("a", "TPS", "192.0.2.7")

@@ -1,5 +1,6 @@
 """Every audit message is one by PS3.15 A.5, and names nobody unless the site wants it."""
 
+from base64 import b64decode
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,16 +9,20 @@ from lxml import etree
 from pydicom.sr._concepts_dict import concepts
 
 from dicomnode.audit.message import (
+    SOP_CLASS_UID,
     STUDY_INSTANCE_UID,
     Event,
     Kind,
     Outcome,
     Party,
+    Query,
     Role,
     Study,
     audit_message,
     pseudonymous,
 )
+from dicomnode.outgoing.data_set import IMPLICIT_VR_LE, decode
+from dicomnode.query import STUDY_ROOT_FIND
 from dicomnode.routing import CT_IMAGE_STORAGE
 from tests.support.instances import CANARY_ID, CANARY_NAME, SERIES, STUDY
 
@@ -25,13 +30,15 @@ SCHEMA = etree.RelaxNG.from_rnc_string((Path(__file__).parents[3] / "support" / 
 WHEN = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 SENDER = Party("TPS", Role.SOURCE, "192.0.2.7", is_requestor=True)
 OWN = Party("DICOMNODE", Role.DESTINATION, "node.example", user_name="Somebody")
-CODES = [code for kind in Kind for code in kind.value[:2] if code] + [r.value for r in Role] + [STUDY_INSTANCE_UID]
+OBJECTS = [STUDY_INSTANCE_UID, SOP_CLASS_UID]
+CODES = [code for kind in Kind for code in kind.value[:2] if code] + [r.value for r in Role] + OBJECTS
 
 
 def event(kind: Kind = Kind.INSTANCES_RECEIVED, text: str = "") -> Event:
     """Return an event with everything that an event can have."""
     study = Study(STUDY, CANARY_ID, CANARY_NAME, {CT_IMAGE_STORAGE: 200})
-    return Event(kind, WHEN, (SENDER, OWN), Outcome.MINOR_FAILURE, text, study)
+    query = Query(STUDY_ROOT_FIND, "SERIES", {"StudyInstanceUID": STUDY, "SeriesInstanceUID": ""})
+    return Event(kind, WHEN, (SENDER, OWN), Outcome.MINOR_FAILURE, text, study, query)
 
 
 def parsed(one: Event, site: str = "") -> etree._Element:
@@ -84,12 +91,28 @@ def test_pseudonyms_replace_every_identifier() -> None:
     known = (*CANARY_NAME.split("^"), CANARY_ID, STUDY, SERIES)
     assert [word for word in known if word in message] == []
     assert "<Anonymized>true</Anonymized>" in message
+    assert queried(etree.fromstring(message)) == ("SERIES", f"p{len(STUDY)}", "")
 
 
 def test_identities_stand_where_they_belong() -> None:
     """Without pseudonyms the objects are the study by its UID and the patient by ID and name."""
-    study, patient = parsed(event()).findall("ParticipantObjectIdentification")
+    _, study, patient = parsed(event()).findall("ParticipantObjectIdentification")
 
     assert study.get("ParticipantObjectID") == STUDY
     assert (patient.get("ParticipantObjectID"), patient.find("ParticipantObjectName").text) == (CANARY_ID, CANARY_NAME)
     assert study.find(".//SOPClass").attrib == {"UID": CT_IMAGE_STORAGE, "NumberOfInstances": "200"}
+
+
+def queried(root: etree._Element) -> tuple[str, str, str]:
+    """Return level, study and series of the identifier that a message holds."""
+    query = root.find("ParticipantObjectIdentification")
+    syntax = b64decode(query.find("ParticipantObjectDetail").get("value")).decode()
+    assert (query.get("ParticipantObjectID"), syntax) == (STUDY_ROOT_FIND, IMPLICIT_VR_LE)
+    ds = decode(b64decode(query.find("ParticipantObjectQuery").text), syntax)
+    raw = [ds.get_item(keyword).value or b"" for keyword in ("StudyInstanceUID", "SeriesInstanceUID")]
+    return ds.QueryRetrieveLevel, *(value.decode().strip("\0") for value in raw)
+
+
+def test_a_query_stands_there_as_it_was_asked() -> None:
+    """The SOP class, and the identifier with the transfer syntax of its bytes (PS3.15 A.5.3.10)."""
+    assert queried(parsed(event(Kind.QUERY))) == ("SERIES", STUDY, "")

@@ -14,6 +14,7 @@ from dicomnode.errors import LedgerUnavailable
 
 VACUUM_SHARE = 4  # the file is written anew when more than a quarter of it is free
 BUSY_TIMEOUT_MS = 5000  # how long a writer waits for another before the instance is refused
+LEDGER_LOCK = 0x6C6564676572  # of PostgreSQL's advisory locks in this database: "ledger"
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
@@ -240,6 +241,17 @@ def open_database(url: str) -> sa.Engine:
             cursor.close()
 
     return engine
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Wait until no other transaction of the ledger runs, as SQLite's wait for each other by themselves.
+
+    What a transaction of ours reads and then writes, as the state of a series, no other may change meanwhile; in
+    PostgreSQL's READ COMMITTED one could. The lock ends with the transaction; the durable engine's own take none.
+    """
+    if connection.dialect.name == "postgresql":
+        patience = sa.func.set_config("lock_timeout", f"{BUSY_TIMEOUT_MS}ms", True)  # of this transaction
+        connection.execute(sa.select(patience, sa.func.pg_advisory_xact_lock(LEDGER_LOCK)))
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -24,7 +24,7 @@ from dicomnode.records import (
     SeriesRecord,
 )
 from dicomnode.series import State, advance
-from dicomnode.tables import series
+from dicomnode.tables import series, take_turn
 
 Enqueue = Callable[[sa.Connection, Order], None]
 """Puts work into the durable engine within the transaction of the row that calls for it."""
@@ -86,6 +86,7 @@ class Page:
     def _begin(self) -> Iterator[sa.Connection]:
         try:
             with self._engine.begin() as connection:
+                take_turn(connection)
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             raise LedgerUnavailable(f"the ledger cannot be used: {type(error.__cause__ or error).__name__}") from error

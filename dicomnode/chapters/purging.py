@@ -228,8 +228,6 @@ class Purging(Page):
         return Due(record.series_instance_uid, record.id, since, tuple(rows.scalars()))
 
     def _erase_results(self, connection: sa.Connection, result_ids: list[int]) -> None:
-        forgotten = sa.select(deliveries.c.id).where(deliveries.c.result_id.in_(result_ids))
-        connection.execute(sa.delete(commitments).where(commitments.c.delivery_id.in_(forgotten)))
         sent = sa.select(deliveries.c.id).where(deliveries.c.result_id.in_(result_ids))
         connection.execute(sa.delete(commitments).where(commitments.c.delivery_id.in_(sent)))
         connection.execute(sa.delete(deliveries).where(deliveries.c.result_id.in_(result_ids)))

@@ -1,9 +1,11 @@
 """What the tests of the whole node share: a model that is made once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import find_programs, running_postgres
 from tests.support.tiny import write_tiny_bundle
 
 
@@ -13,3 +15,13 @@ def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
     write_tiny_bundle(folder / "tiny")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL of the tests' own."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with running_postgres(programs) as url:
+        yield url

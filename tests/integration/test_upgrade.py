@@ -21,20 +21,10 @@ from dicomnode.series import State
 from dicomnode.tables import metadata, migrate, open_database
 from dicomnode.workflows import UNDER_WAY, WORKFLOW_VERSION, DurableEngine, WorkQueue, create_engine_tables
 from tests.support.older_release import HANGS, OLDER_VERSION
-from tests.support.postgres import find_programs, running_postgres
+from tests.support.postgres import new_database
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URL of a PostgreSQL of this module's own."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with running_postgres(programs) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
@@ -42,13 +32,7 @@ def url(request, tmp_path: Path) -> str:
     """An empty database, in a file or on a server."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'dicomnode.sqlite'}"
-    first = sa.make_url(request.getfixturevalue("server"))
-    name = f"t{abs(hash(tmp_path)):x}"
-    engine = sa.create_engine(first, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return first.set(database=name).render_as_string(hide_password=False)
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

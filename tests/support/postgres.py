@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import sqlalchemy as sa
 
 SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=50")
 ACCOUNT = "postgres"  # PostgreSQL refuses to run as root; the package makes this account
@@ -42,3 +45,19 @@ def running_postgres(programs: Path) -> Iterator[str]:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+def new_database(server: str) -> str:
+    """Make an empty database on a server; return its URL."""
+    url, name = sa.make_url(server), f"t{uuid.uuid4().hex}"
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def dump_of(url: str, programs: Path) -> str:
+    """Return everything that a database holds, as pg_dump writes it."""
+    command = [str(programs / "pg_dump"), url.replace("+psycopg", "")]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -206,7 +206,12 @@ def send(
     """Send DICOM files to a peer by C-STORE."""
     from dicomnode.commands.send import send_files
 
-    outcome = send_files(configuration(), peer, files)
+    settings = configuration()
+    if settings.node.data_dir.is_dir():
+        with open_books(f"send {peer}") as books:
+            outcome = send_files(settings, peer, files, tell=books.auditor.write)
+    else:  # a machine that only sends has no audit
+        outcome = send_files(settings, peer, files)
     if not outcome.ok:
         raise NodeError(f"{peer}: {outcome.comment or 'refused'}; {outcome.sent} instances were taken")
     say(f"{peer} took {outcome.sent} instances{f': {outcome.comment}' if outcome.comment else ''}", markup=False)

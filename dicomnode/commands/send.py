@@ -1,8 +1,11 @@
 """DICOM files, or folders of them, to a peer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
+from dicomnode.audit.message import Event, Kind, Outcome, Party, Role
+from dicomnode.audit.subject import studies_of
 from dicomnode.commands.addressing import peer_named
 from dicomnode.config import Configuration
 from dicomnode.errors import NotFound
@@ -13,7 +16,10 @@ _MAGIC_AT, _MAGIC = 128, b"DICM"  # PS3.10 7.1
 
 
 def send_files(
-    configuration: Configuration, ae_title: str, paths: Iterable[Path], *, calling_ae_title: str = ""
+    configuration: Configuration,
+    ae_title: str,
+    paths: Iterable[Path],
+    tell: Callable[[Event], None] = lambda _event: None,
 ) -> SendOutcome:
     """Send every DICOM file among the paths, and in the folders among them, to a peer.
 
@@ -21,7 +27,7 @@ def send_files(
         configuration: has the peer, our AE title and the timeouts.
         ae_title: of the peer.
         paths: files and folders.
-        calling_ae_title: how we call ourselves, where it is not our own AE title.
+        tell: takes the events for the audit, where there is one.
 
     Raises:
         NotFound: no peer has this AE title, or there is no DICOM file.
@@ -30,8 +36,17 @@ def send_files(
     files = [file for path in paths for file in dicom_files(path)]
     if not files:
         raise NotFound("there is no DICOM file to send")
-    ours = calling_ae_title or configuration.node.ae_title
-    return send(peer, files, ours, timeouts_of(configuration.delivering, tls_settings_of(configuration.tls)))
+    ours = configuration.node.ae_title
+    studies = studies_of(files)
+    parties = (Party(ours, Role.SOURCE, is_requestor=True), Party(peer.ae_title, Role.DESTINATION, peer.host))
+    for study in studies:
+        tell(Event(Kind.BEGIN_TRANSFERRING, datetime.now(UTC), parties, study=study))
+    outcome = send(peer, files, ours, timeouts_of(configuration.delivering, tls_settings_of(configuration.tls)))
+    result = Outcome.SUCCESS if outcome.ok else Outcome.MINOR_FAILURE
+    text = "" if outcome.ok else f"{outcome.sent} of {len(files)} instances were taken"
+    for study in studies:
+        tell(Event(Kind.INSTANCES_SENT, datetime.now(UTC), parties, result, text, study))
+    return outcome
 
 
 def dicom_files(path: Path) -> list[Path]:

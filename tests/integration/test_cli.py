@@ -250,6 +250,7 @@ def test_rules_are_explained(node: Node, run: Run, tmp_path: Path) -> None:
 
 def test_peers_are_asked_and_sent_to(node: Node, run: Run) -> None:
     """Echo and send say what a peer does, there and away."""
+    before = len(node.audit_events())
     away = run("echo")
     with receiving_peer(port=port_of_tps(node)) as peer:
         there = run("echo TPS")
@@ -261,6 +262,13 @@ def test_peers_are_asked_and_sent_to(node: Node, run: Run) -> None:
     assert there == Said(0, "TPS: answers\n", "")
     assert (sent, len(peer.received)) == (Said(0, "TPS took 1 instances\n", ""), 1)
     assert refused == Said(1, "", "dicomnode: TPS: no such patient; 0 instances were taken\n")
+    by_operator = [event[:2] for event in node.audit_events()[before:] if event[2] == "DICOMNODE"]
+    assert by_operator == [
+        ("Begin Transferring DICOM Instances", "0"),
+        ("DICOM Instances Transferred", "0"),
+        ("Begin Transferring DICOM Instances", "0"),
+        ("DICOM Instances Transferred", "4"),
+    ]
 
 
 def test_a_folder_is_segmented_without_a_node(run: Run, tmp_path: Path) -> None:

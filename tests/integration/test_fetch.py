@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lxml import etree
 
 from dicomnode.audit.message import Event, Kind, Outcome
 from dicomnode.collection import Collection
@@ -184,9 +183,13 @@ def test_the_audit_says_what_was_asked_for_and_what_came(world: Node) -> None:
     world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", SERIES, "--move")
     world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", SERIES)
     world.run("fetch", "ARCHIVE", "--study", STUDY, "--series", f"{SERIES}.77")
-    wait_until(lambda: [kind for kind, *_ in audited(world)].count(RECEIVED[0]) == 3, 30, lambda: str(audited(world)))
+    wait_until(
+        lambda: [kind for kind, *_ in world.audit_events()].count(RECEIVED[0]) == 3,
+        30,
+        lambda: str(world.audit_events()),
+    )
 
-    told = [event for event in audited(world) if event[0] in {QUERY[0], BEGIN[0], RECEIVED[0]}]
+    told = [event for event in world.audit_events() if event[0] in {QUERY[0], BEGIN[0], RECEIVED[0]}]
     by_move = (*RECEIVED[:2], "ARCHIVE")  # the association on which it came was the archive's
     assert sorted(told) == sorted([QUERY, *[BEGIN] * 3, by_move, RECEIVED, (RECEIVED[0], "4", "DICOMNODE")])
     text = "".join(path.read_text() for path in (world.data / "audit").glob("audit-*.log"))
@@ -199,21 +202,6 @@ QUERY, BEGIN, RECEIVED = (
     ("DICOM Instances Transferred", "0", "DICOMNODE"),
 )
 """What happened, how it ended, and who asked for it."""
-
-
-def audited(node: Node) -> list[tuple[str, str, str]]:
-    """Return the events of a node's audit so far."""
-    lines = "".join(path.read_text() for path in sorted((node.data / "audit").glob("audit-*.log"))).splitlines()
-    messages = [etree.fromstring(line.split(" ", 2)[2]) for line in lines]
-    return [
-        (
-            message.find("EventIdentification/EventID").get("originalText"),
-            message.find("EventIdentification").get("EventOutcomeIndicator"),
-            message.find("ActiveParticipant[@UserIsRequestor='true']").get("UserID"),
-        )
-        for message in messages
-        if message.find("ActiveParticipant[@UserIsRequestor='true']") is not None
-    ]
 
 
 def test_a_peer_without_the_right_is_not_asked(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lxml.etree import fromstring
 from pydicom.dataset import Dataset
 
 from dicomnode import scu
@@ -133,6 +134,19 @@ class Node:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout=90)
+
+    def audit_events(self) -> list[tuple[str, str, str]]:
+        """Return of each event of the audit so far what happened, how it ended (0 is well), and who asked for it."""
+        lines = "".join(path.read_text() for path in sorted((self.data / "audit").glob("audit-*.log"))).splitlines()
+        messages = [fromstring(line.split(" ", 2)[2]) for line in lines]
+        return [
+            (
+                message.find("EventIdentification/EventID").get("originalText"),
+                message.find("EventIdentification").get("EventOutcomeIndicator"),
+                message.xpath("string(ActiveParticipant[@UserIsRequestor='true']/@UserID)"),
+            )
+            for message in messages
+        ]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the operator's on this node's configuration."""

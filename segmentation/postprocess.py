@@ -1,5 +1,6 @@
 """From probabilities to organs: one part, on its own side, without holes, and no voxel in two organs (pure)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,6 +17,7 @@ from segmentation.structures import BY_NAME
 Box = tuple[slice, slice, slice]
 MIDLINE_ORGANS = ("Brainstem", "Bone_Mandible", "Pituitary", "SpinalCord")  # in the order in which they are trusted
 SURROUND = 2  # voxels of the network's grid around a part that belong to it: where its probability falls to nothing
+TRUNCATED = 4.0  # standard deviations beyond which the Gaussian ends
 MIN_VOXELS = 2  # of the network's grid, for a midline organ that the others are judged by
 
 
@@ -31,6 +33,21 @@ class Drawn:
 
     place: Box
     probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The part of the network's grid that an organ can lie on: most of the grid says nothing of it.
+
+    Args:
+        start: slice, row, column on the grid of the region's first voxel.
+        values: float32, the organ's probabilities there, smoothed.
+        mask: bool, where they reach the threshold.
+    """
+
+    start: tuple[int, int, int]
+    values: NDArray[np.float32]
     mask: NDArray[np.bool_]
 
 
@@ -51,13 +68,14 @@ def draw_organs(
         voxel_cm3: volume of one of the CT's voxels.
     """
     chosen = {organ: settings.get(organ, PostProcessing()) for organ in probabilities}
-    smooth = {organ: smoothed(values, chosen[organ].smoothing_slices) for organ, values in probabilities.items()}
-    middle = midline(smooth, chosen)
+    found = {organ: region_of(values, chosen[organ]) for organ, values in probabilities.items()}
+    regions = {organ: region for organ, region in found.items() if region is not None}
+    middle = midline(regions, grid.shape[2])
     drawn = {}
-    for organ, values in smooth.items():
-        part = main_part(values >= chosen[organ].threshold, values, organ, middle, chosen[organ].part_share)
-        if part is not None and (found := enlarged(values, part, grid, chosen[organ])) is not None:
-            drawn[organ] = found
+    for organ, region in regions.items():
+        part = main_part(region, organ, middle, chosen[organ].part_share)
+        if part is not None and (whole := enlarged(region, part, grid, chosen[organ])) is not None:
+            drawn[organ] = whole
     part_overlaps(drawn)
     return {
         organ: in_pixel_order(one, grid, ct_shape)
@@ -66,38 +84,55 @@ def draw_organs(
     }
 
 
+def region_of(values: NDArray[np.float16], settings: PostProcessing) -> Region | None:
+    """Return what the network's grid says of an organ, around the voxels that reach the threshold; None without any."""
+    reach = math.ceil(TRUNCATED * settings.smoothing_slices)
+    # Smoothing takes a voxel over the threshold to its neighbours, and what surrounds a part is smoothed by its own.
+    margins = (2 * reach + SURROUND + 1, SURROUND + 1, SURROUND + 1)
+    # Half floats that are not negative are in the order of their bits, which a processor compares much faster.
+    bits, least = values.view(np.int16), int(np.float16(settings.threshold).view(np.int16))
+    box = []
+    for axis, margin in enumerate(margins):
+        there = np.flatnonzero(bits.max(axis=tuple({0, 1, 2} - {axis})) >= least)
+        if not len(there):
+            return None
+        box.append(slice(max(0, int(there[0]) - margin), min(values.shape[axis], int(there[-1]) + margin + 1)))
+    region = smoothed(values[box[0], box[1], box[2]], settings.smoothing_slices)
+    return Region((box[0].start, box[1].start, box[2].start), region, region >= settings.threshold)
+
+
 def smoothed(values: NDArray[np.float16], slices: float) -> NDArray[np.float32]:
     """Return probabilities after a Gaussian along the slices, whose sigma is given in slices."""
     single = values.astype(np.float32)
-    return ndimage.gaussian_filter1d(single, slices, axis=0, mode="nearest") if slices > 0 else single
+    if not slices > 0:
+        return single
+    return ndimage.gaussian_filter1d(single, slices, axis=0, mode="nearest", truncate=TRUNCATED)
 
 
-def midline(probabilities: Mapping[str, NDArray[np.float32]], settings: Mapping[str, PostProcessing]) -> float:
-    """Return the column of the body's middle, by the organs that lie there; the middle of the box without them."""
+def midline(regions: Mapping[str, Region], columns: int) -> float:
+    """Return the column of the body's middle, by the organs that lie there; the middle of the grid without them."""
     for organ in MIDLINE_ORGANS:
-        if organ in probabilities:
-            columns = np.nonzero(probabilities[organ] >= settings[organ].threshold)[2]
-            if len(columns) >= MIN_VOXELS:
-                return float(columns.mean())
-    return float(next(iter(probabilities.values())).shape[2] - 1) / 2
+        if organ in regions:
+            there = np.nonzero(regions[organ].mask)[2]
+            if len(there) >= MIN_VOXELS:
+                return float(there.mean()) + regions[organ].start[2]
+    return (columns - 1) / 2
 
 
-def main_part(
-    mask: NDArray[np.bool_], values: NDArray[np.float32], organ: str, middle: float, share: float
-) -> NDArray[np.bool_] | None:
+def main_part(region: Region, organ: str, middle: float, share: float) -> NDArray[np.bool_] | None:
     """Return the connected part that is most of the organ, on its own side, and parts that weigh a share of it.
 
     None where there is nothing on that side. Parts that touch at a corner are one: a thin organ on a coarse grid hangs
     together by corners.
     """
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3), dtype=np.bool_))
+    labels, count = ndimage.label(region.mask, np.ones((3, 3, 3), dtype=np.bool_))
     if not count:
         return None
     numbers = np.arange(1, count + 1)
-    weights = np.asarray(ndimage.sum_labels(values, labels, numbers))
+    weights = np.asarray(ndimage.sum_labels(region.values, labels, numbers))
     side = BY_NAME[organ].laterality
     if side is not None:
-        across = np.broadcast_to(np.arange(mask.shape[2]), mask.shape)
+        across = np.broadcast_to(np.arange(labels.shape[2]) + region.start[2], labels.shape)
         columns = np.asarray(ndimage.mean(across, labels, numbers))
         # Columns grow to the patient's left.
         weights = np.where(columns > middle if side == "L" else columns < middle, weights, 0.0)
@@ -106,18 +141,19 @@ def main_part(
     return np.asarray(np.isin(labels, numbers[weights >= share * weights.max()]))
 
 
-def enlarged(
-    values: NDArray[np.float32], part: NDArray[np.bool_], grid: NetworkGrid, settings: PostProcessing
-) -> Drawn | None:
+def enlarged(region: Region, part: NDArray[np.bool_], grid: NetworkGrid, settings: PostProcessing) -> Drawn | None:
     """Return a part at the CT's resolution, holes closed; None where nothing of it is left there."""
     indices = [np.flatnonzero(part.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    first, second, third = (
+    box = [
         slice(max(0, int(one[0]) - SURROUND - 1), min(size, int(one[-1]) + SURROUND + 2))
         for one, size in zip(indices, part.shape, strict=True)
+    ]
+    inside = (box[0], box[1], box[2])
+    first, second, third = (
+        slice(one.start + start, one.stop + start) for one, start in zip(box, region.start, strict=True)
     )
-    box = (first, second, third)
-    near = ndimage.binary_dilation(part[box], np.ones((3, 3, 3), dtype=np.bool_), iterations=SURROUND)
-    place, probability = grid.up(np.where(near, values[box], np.float32(0)), box)
+    near = ndimage.binary_dilation(part[inside], np.ones((3, 3, 3), dtype=np.bool_), iterations=SURROUND)
+    place, probability = grid.up(np.where(near, region.values[inside], np.float32(0)), (first, second, third))
     if not probability.size:
         return None
     probability = np.clip(probability, 0, 1)  # cubic interpolation swings a little beyond the values

@@ -62,11 +62,14 @@ class Trash:
         self.destroy(apart)
 
     def destroy(self, apart: Path) -> None:
-        """Delete files that were set apart, and the folders that they leave empty."""
+        """Delete files that were set apart, and the folder of a series that they leave empty."""
         for path in _paths_in(apart):
             (apart / path).unlink()
+            left = (self._data_dir / path).parent
+            if left.parent == self._data_dir:  # `results` and the like: a running daemon counts on them
+                continue
             with contextlib.suppress(OSError):  # not empty, or taken by what arrives this moment
-                (self._data_dir / path).parent.rmdir()
+                left.rmdir()
         for folder, _, _ in os.walk(apart, topdown=False):
             Path(folder).rmdir()
         sync_directory(self._folder)

@@ -61,6 +61,8 @@ class Hospital:
         node = Node(data_dir=folder, database_url=database_url)
         self.books = Books.open(Configuration(node=node, peers=(TPS,), retention=retention), create=True)
         self.spool = Spool(folder)
+        for name in ("results", "work"):  # as the daemon makes them at its start
+            (folder / name).mkdir()
         self.told: list[Event] = []
         rules = self.books.configuration.rules
         self.registrar = Registrar(self.books.ledger, self.spool.digest_of)
@@ -78,7 +80,6 @@ class Hospital:
         ledger = self.books.ledger
         [record] = [one for one in ledger.series_in() if one.series_instance_uid == uid]
         record = ledger.complete(record.id, content_digest(one.sha256 for one in ledger.instances_of(uid)))
-        (self.folder / "work").mkdir(exist_ok=True)
         (self.folder / "work" / f"{record.id}-1.json").write_text(uid)
         ds = structure_set(series=uid, **changes)
         ds.SOPInstanceUID = RESULT + uid[-2:]
@@ -92,7 +93,6 @@ class Hospital:
 
     def write(self, ds: Dataset) -> str:
         """Write a structure set of ours."""
-        (self.folder / "results").mkdir(exist_ok=True)
         path = f"results/{self.books.pseudonyms.of(ds.SOPInstanceUID)}.dcm"
         file = instance_file(ds, EXPLICIT_VR_LE)
         (self.folder / path).write_bytes(file_head(file) + file.data)

@@ -179,6 +179,19 @@ def test_what_is_forgotten_leaves_nothing(hospital: Hospital) -> None:
     assert hospital.books.ledger.alarms() == []
 
 
+def test_a_running_node_goes_on_when_everything_was_forgotten(hospital: Hospital) -> None:
+    """The folders that it made at its start are there: the next structure set and the next conflict are written."""
+    record = hospital.series()
+    hospital.conflict()
+    forget_series(hospital.books, record, whole_patient=False, dry=False)
+
+    again = hospital.series()
+    hospital.conflict()
+
+    assert again.state is State.SENT
+    assert list((hospital.folder / "instances").iterdir()) != []
+
+
 def test_a_patient_is_forgotten_with_all_series(hospital: Hospital) -> None:
     """Every instance with the same Patient ID goes, another patient's stay."""
     record = hospital.series()

@@ -33,10 +33,12 @@ from dicomnode.tls.contexts import Files, calling_context
 from dicomnode.workflows import WorkQueue, create_engine_tables
 from segmentation.durable import write_whole
 
+LEDGER_FILE = "dicomnode.sqlite"
+
 
 def database_url(configuration: Configuration) -> str:
     """Return where the ledger is: what the configuration says, else a file in the data folder."""
-    return configuration.node.database_url or f"sqlite:///{configuration.node.data_dir / 'dicomnode.sqlite'}"
+    return configuration.node.database_url or f"sqlite:///{configuration.node.data_dir / LEDGER_FILE}"
 
 
 def key_file(configuration: Configuration) -> Path:
@@ -199,6 +201,8 @@ class Books:
             raise NodeError(f"there is no data folder {data_dir}: the node has not run with this configuration")
         try:
             make_directory(data_dir)
+            if not configuration.node.database_url:  # SQLite gives its other files the mode of this one
+                (data_dir / LEDGER_FILE).touch(mode=0o600)
             pseudonyms = Pseudonyms(open_key(configuration))
         except OSError as error:
             raise NodeError(f"the data folder {data_dir} cannot be used: {error.strerror}") from error

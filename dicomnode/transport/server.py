@@ -96,9 +96,12 @@ class BoundedRequestHandler(RequestHandler):
             first_pdu = self._read_request(connection)
             association = self._create_association()
             association.dul.first_pdu = first_pdu
-        except (OSError, ProtocolFault) as error:
-            reason = str(error) if isinstance(error, ProtocolFault) else "it ended before it asked"
-            self.server.turn_away(connection, reason)
+        except ProtocolFault as fault:
+            self.server.turn_away(connection, str(fault))
+            return
+        except OSError:
+            is_late = time.monotonic() >= connection.cut_at  # by `service_actions`
+            self.server.turn_away(connection, "it did not ask in time" if is_late else "it ended before it asked")
             return
         connection.association = association
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})

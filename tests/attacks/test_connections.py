@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.support.node import wait_until
 from tests.support.siege import ACSE_S, Siege
 from tests.support.wire import Wire, associate_rq
 
@@ -49,6 +50,17 @@ def test_eleven_silent_connections_shut_nobody_out(siege: Siege) -> None:
     """Row 1: who only connects is no association, and is cut."""
     with siege.withstood(), siege.attackers(11) as silent:
         assert all(each.is_cut_within(CUT_S) for each in silent)
+
+
+def test_the_log_tells_who_was_silent_from_who_left(siege: Siege) -> None:
+    """Each is counted by its reason: a peer that hangs is not a port scan."""
+    with siege.attacker() as silent:
+        with siege.attacker():
+            pass
+        assert silent.is_cut_within(CUT_S)
+
+    reasons = ("it ended before it asked", "it did not ask in time")
+    wait_until(lambda: all(reason in siege.node.log for reason in reasons), 30, lambda: siege.node.log[-2000:])
 
 
 def test_two_hundred_silent_connections_shut_nobody_out(siege: Siege) -> None:

@@ -18,13 +18,20 @@ from pydicom.tag import BaseTag
 Elements = dict[BaseTag, DataElement | RawDataElement]
 _Encoded = tuple[bytes, BaseTag, RawDataElement]  # an element's bytes, and what was read in them
 
+
+@lru_cache(maxsize=4096)
+def tag_of(number: int) -> BaseTag:
+    """Return a tag, the same object each time: a dictionary finds that without asking pydicom whether it is equal."""
+    return BaseTag(number)
+
+
 PREFIX = b"DICM"
 META_BEGINS = 132  # bytes: the preamble and the prefix (PS3.10 7.1)
 META_GROUP = 0x0002
 META_ENDS = META_GROUP + 1 << 16  # the first tag behind file meta information
 PIXELS_BEGIN = 0x7FE00008  # Float Pixel Data, Double Float Pixel Data, Pixel Data
 PIXEL_DATA = 0x7FE00010
-TRANSFER_SYNTAX, CHARACTER_SET = BaseTag(0x00020010), BaseTag(0x00080005)
+TRANSFER_SYNTAX, CHARACTER_SET = tag_of(0x00020010), tag_of(0x00080005)
 IMPLICIT_VR = "1.2.840.10008.1.2"
 EXPLICIT_VR = frozenset(
     f"1.2.840.10008.1.2.{tail}" for tail in ("1", "4.57", "4.70", "4.80", "4.81", "4.90", "4.91", "5")
@@ -143,9 +150,3 @@ def _beginning(first: bytes, implicit: bool) -> tuple[int, str | None, int, int]
     if letters in SHORT_VRS:
         return tag, SHORT_VRS[letters], 8, length
     return tag, LONG_VRS.get(letters, ""), 12, 0
-
-
-@lru_cache(maxsize=4096)
-def tag_of(number: int) -> BaseTag:
-    """Return a tag, the same object each time: a dictionary finds that without asking pydicom whether it is equal."""
-    return BaseTag(number)

@@ -6,6 +6,7 @@ Patient coordinates are DICOM's, mm; the vectors are a handful, so that plain fl
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +69,7 @@ class SliceStack:
         )
 
 
+@lru_cache(maxsize=256)  # the slices of a series share theirs
 def is_orthonormal(orientation: Orientation) -> bool:
     """Whether the two directions are orthogonal unit vectors, as exactly as a grid asks for."""
     row, column = orientation[:3], orientation[3:]
@@ -75,6 +77,7 @@ def is_orthonormal(orientation: Orientation) -> bool:
     return lengths_are_one and abs(float(np.dot(row, column))) <= ORTHOGONAL_TOLERANCE
 
 
+@lru_cache(maxsize=256)
 def is_same_orientation(one: Orientation, other: Orientation) -> bool:
     """Whether two orientations differ by no more than how they were rounded."""
     return all(abs(a - b) <= SAME_COSINE for a, b in zip(one, other, strict=True))

@@ -27,7 +27,7 @@ from torch import nn
 
 from adaptation.metrics import dice
 from benchmarks.inference.clock import Clock, Seconds, product_rate
-from benchmarks.inference.engines import ENGINES, candidates, print_engines
+from benchmarks.inference.engines import ENGINES, candidates, in_air, print_engines
 from benchmarks.inference.flops import flops_of, seconds_in_convolutions, seconds_in_openvino
 from benchmarks.inference.ways import STAGES, InFloat32, Run, Said, Timed, run
 from benchmarks.inference.whole import box_grid, whole_grid
@@ -37,7 +37,7 @@ from segmentation.device import choose_device, describe_device
 from segmentation.network.checkpoint import load_segmenter
 from segmentation.network.compiled import Compiled
 from segmentation.network.engine import on_engine
-from segmentation.network.folded import folded, numbers_of
+from segmentation.network.folded import numbers_of
 from segmentation.network.segmenter import Segmenter
 from segmentation.network.variant import Variant
 from segmentation.phantom import Phantom, build_phantom
@@ -123,7 +123,7 @@ def ways_of(model: Model, device: torch.device, few: int, said: Drawn) -> dict[s
     return {
         PLAIN: Timed(*known, plain, device, whole=True, few=some, said=said, clock=Clock(device)),
         PAPER: Timed(*known, plain, device, whole=True, few=few, passes=organs, said=said, clock=Clock(device)),
-        BOXED: Timed(*known, plain, device, few=some, said=said, clock=Clock(device)),
+        BOXED: Timed(*known, InFloat32(in_air(model.network)), device, few=some, said=said, clock=Clock(device)),
         NODE: Timed(*known, node_network(model), device, few=some, said=said, clock=Clock(device)),
     }
 
@@ -179,7 +179,7 @@ def print_rates(
         cell = max(model.manifest.variant.output_stride, model.manifest.variant.stem_stride)
         shape = CONVOLVED, model.manifest.variant.in_channels, rows + -rows % cell, columns + -columns % cell
         if isinstance(way.network, Compiled):
-            seconds = seconds_in_openvino(folded(model.network), numbers, torch.rand(shape), 3)
+            seconds = seconds_in_openvino(in_air(model.network), numbers, torch.rand(shape), 3)
         else:
             batch = torch.rand(shape).to(device, numbers, memory_format=torch.channels_last)
             seconds = seconds_in_convolutions(way.network, batch, 3)
@@ -198,7 +198,7 @@ def print_factors(volume: Volume, model: Model, runs: Mapping[str, Sequence[Run]
     )
     print(f" {took[PAPER] / took[PLAIN]:.1f} |\n| the slices that have a body | {slices:.2f} |")
     print(f"| the body's box within them | {took[PLAIN] / took[BOXED] / slices:.2f} |")
-    print(f"| folded normalisations and short numbers | {took[BOXED] / took[NODE]:.2f} |")
+    print(f"| the engine and short numbers | {took[BOXED] / took[NODE]:.2f} |")
     print(f"| the network in all | {took[PAPER] / took[NODE]:.1f} |")
 
 
@@ -224,8 +224,8 @@ def compare_engines(arguments: argparse.Namespace, model: Model, paths: Sequence
     def timed(network: nn.Module, *, whole: bool = False) -> Timed:
         return Timed(*known, network, device, few=few, said=said, whole=whole, clock=Clock(device))
 
-    plain = InFloat32(model.network)
-    beside = {PLAIN: run(paths, timed(plain, whole=True)).organs, BOXED: run(paths, timed(plain)).organs}
+    plain, boxed = InFloat32(model.network), InFloat32(in_air(model.network))
+    beside = {PLAIN: run(paths, timed(plain, whole=True)).organs, BOXED: run(paths, timed(boxed)).organs}
     some = candidates(arguments.engines, model.network, model.manifest.variant.in_channels, timed)
     runs: dict[str, list[Run]] = {name: [] for name in some}
     for number in range(arguments.rounds):

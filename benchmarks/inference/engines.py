@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from adaptation.metrics import dice
 from benchmarks.inference.clock import Clock, Seconds
 from benchmarks.inference.ways import Run, Timed
+from segmentation.network.air import with_air_around
 from segmentation.network.compiled import Compiled
 from segmentation.network.folded import folded, ready
 from segmentation.network.segmenter import Segmenter
@@ -56,15 +57,20 @@ class OnnxRuntime(nn.Module):
 
 ENGINES: dict[str, Make] = {
     "plain-float32": lambda network, _channels: network,
-    "torch-float32": lambda network, _channels: folded(network),
+    "torch-float32": lambda network, _channels: in_air(network),
     "torch": lambda network, _channels: ready(network),
-    "inductor-float32": lambda network, _channels: inductor(folded(network)),
+    "inductor-float32": lambda network, _channels: inductor(in_air(network)),
     "inductor": lambda network, _channels: inductor(ready(network)),
-    "onnxruntime": lambda network, channels: OnnxRuntime(folded(network), channels),
-    "openvino-float32": lambda network, channels: Compiled(folded(network), channels, torch.float32),
-    "openvino": lambda network, channels: Compiled(folded(network), channels, torch.bfloat16),
+    "onnxruntime": lambda network, channels: OnnxRuntime(in_air(network), channels),
+    "openvino-float32": lambda network, channels: Compiled(in_air(network), channels, torch.float32),
+    "openvino": lambda network, channels: Compiled(in_air(network), channels, torch.bfloat16),
 }
 """By name; those without a kind of number are in bfloat16, ONNX Runtime in float32."""
+
+
+def in_air(network: Segmenter) -> Segmenter:
+    """Return a network in float32 as the node has it: folded, with air around what it is given."""
+    return with_air_around(folded(network))
 
 
 def inductor(network: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from segmentation.errors import EngineError
+from segmentation.network.air import with_air_around
 from segmentation.network.compiled import Compiled, version_of_openvino
 from segmentation.network.folded import folded, numbers_of, ready
 from segmentation.network.segmenter import Segmenter
@@ -31,7 +32,7 @@ class OnEngine:
 
 
 def on_engine(network: Segmenter, in_channels: int, engine: Engine = "auto") -> OnEngine:
-    """Return a copy of a network that predicts the same.
+    """Return a copy of a network that predicts the same, with air around what it is given.
 
     Args:
         network: as it is trained, on its device.
@@ -46,7 +47,7 @@ def on_engine(network: Segmenter, in_channels: int, engine: Engine = "auto") -> 
     fault = ""
     if engine_of(engine, device) == "openvino":
         try:
-            compiled = Compiled(folded(network), in_channels, numbers)
+            compiled = Compiled(with_air_around(folded(network)), in_channels, numbers)
             return OnEngine(compiled, f"OpenVINO {version_of_openvino()}, {in_words(numbers)}")
         except EngineError as error:
             if engine == "openvino":

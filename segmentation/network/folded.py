@@ -10,12 +10,16 @@ from torch import nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from segmentation.network.air import with_air_around
 from segmentation.network.segmenter import Segmenter
 
 
 def ready(network: Segmenter) -> Segmenter:
-    """Return a copy of a network that predicts the same, as fast as its device can; it cannot be trained or saved."""
-    copy = folded(network)
+    """Return a copy of a network that predicts as fast as its device can, with air around what it is given.
+
+    It cannot be trained or saved.
+    """
+    copy = with_air_around(folded(network))
     device = next(network.parameters()).device
     return copy.to(dtype=numbers_of(device), memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

@@ -6,7 +6,9 @@ delivery waits for its next attempt.
 
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dicomnode
@@ -23,7 +25,14 @@ DELAY = timedelta(seconds=3)
 
 
 class HangingSteps:
-    """Steps of which `write` never ends."""
+    """Steps of which `write` never ends.
+
+    Args:
+        before: what is done first in `write`: the kill follows at once, however long the start took.
+    """
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before = before
 
     def contour(self, series_id: int, generation: int) -> dict[str, Any]:
         """Say who drew."""
@@ -31,6 +40,7 @@ class HangingSteps:
 
     def write(self, series_id: int, generation: int, contoured: dict[str, Any]) -> dict[str, Any]:
         """Wait for the end."""
+        self._before()
         sys.stdout.write(f"{HANGS}\n")
         sys.stdout.flush()
         threading.Event().wait()
@@ -101,8 +111,8 @@ def main(url: str) -> None:
     orders_nothing = Ledger(engine, enqueue=lambda _connection, _order: None)
     orders_nothing.complete(3, content="3")
     orders_nothing.note_result(result(3), [PEER])
-    ledger.note_retry(1, None, "no answer", delay=DELAY, refused=False)
-    DurableEngine(engine, HangingSteps()).start()
+    retry = partial(ledger.note_retry, 1, None, "no answer", delay=DELAY, refused=False)
+    DurableEngine(engine, HangingSteps(retry)).start()
     threading.Event().wait()
 
 

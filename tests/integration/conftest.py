@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import find_programs, running_postgres
+from tests.support.postgres import running_postgres
 from tests.support.tiny import write_tiny_bundle
 
 
@@ -20,8 +20,5 @@ def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL of the tests' own."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with running_postgres(programs) as url:
-        yield url
+    with running_postgres() as server:
+        yield server.url

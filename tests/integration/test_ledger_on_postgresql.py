@@ -1,4 +1,4 @@
-"""With PostgreSQL as ledger things grow old, are purged and forgotten as with SQLite, and writers take turns."""
+"""PostgreSQL as ledger: purged and forgotten is as with SQLite, writers take turns, and the server may be away."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,15 @@ from dicomnode.ledger import Ledger
 from dicomnode.purge import Purge
 from dicomnode.series import State
 from dicomnode.tables import migrate, open_database
+from segmentation.phantom_series import write_series
 from tests.support.books import NOON, SERIES, instance
 from tests.support.hospital import WORDS, Hospital
 from tests.support.instances import SERIES as SENT
 from tests.support.instances import ct_instance, structure_set
-from tests.support.node import wait_until
-from tests.support.postgres import dump_of, find_programs, new_database
+from tests.support.node import CONTOUR_S, make_node, running, wait_until
+from tests.support.peer import receiving_peer
+from tests.support.postgres import dump_of, new_database, running_postgres
+from tests.support.tiny import marked_series
 
 pytestmark = pytest.mark.peer
 
@@ -40,9 +43,7 @@ def hospital(url: str, tmp_path: Path) -> Iterator[Hospital]:
 
 def remembered(hospital: Hospital) -> list[str]:
     """Return which words of the canary the database and the data folder still know."""
-    programs = find_programs()
-    assert programs is not None
-    dump = dump_of(hospital.books.configuration.node.database_url, programs)
+    dump = dump_of(hospital.books.configuration.node.database_url)
     assert "CREATE TABLE public.series" in dump
     on_disk = {word for words in hospital.known().values() for word in words}
     return sorted(on_disk | {word for word in WORDS if word in dump})
@@ -152,6 +153,23 @@ def test_who_waits_too_long_is_told(url: str) -> None:
 
     for engine in engines:
         engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_node_outlives_its_database(tmp_path: Path, bundle_dir: Path) -> None:
+    """While the server is away an instance is refused for now; when it is back the same node contours and delivers."""
+    with running_postgres() as server, receiving_peer() as tps:
+        database = {"node": {"database_url": new_database(server.url)}}
+        node = make_node(tmp_path / "node", tps.peer, bundle_dir=bundle_dir, more=database)
+        with running(node):
+            node.send_series(marked_series(1, slices=20))
+            server.stop()
+            refused = node.send(write_series(marked_series(2, slices=20), tmp_path / "refused"))
+            server.start()
+            node.send_series(marked_series(2, slices=20))
+            wait_until(lambda: len(tps.received) == 2, CONTOUR_S, lambda: node.log[-3000:])
+
+    assert (refused.status, refused.transient) == (0xA700, True)
 
 
 def _somebody_waits(connection: sa.Connection) -> bool:

@@ -7,42 +7,73 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=50")
 ACCOUNT = "postgres"  # PostgreSQL refuses to run as root; the package makes this account
 
 
-def find_programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs, None where it is not installed."""
+def need_programs() -> Path:
+    """Return the folder of PostgreSQL's programs; where it is not installed the test is skipped."""
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    found = shutil.which("initdb")
-    return packaged[-1] if packaged else Path(found).parent if found else None
+    found = packaged[-1] if packaged else shutil.which("initdb")
+    if found is None:
+        pytest.skip("PostgreSQL is not installed")
+    return found if isinstance(found, Path) else Path(found).parent
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL in a folder, which may be away for a while.
+
+    Args:
+        folder: of its files and its socket.
+        programs: the folder of its programs.
+    """
+
+    folder: Path
+    programs: Path
+
+    @property
+    def url(self) -> str:
+        """Of its first database."""
+        return f"postgresql+psycopg://{ACCOUNT}@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Run; when this returns it answers."""
+        options = " ".join(f"-c {each}" for each in (f"unix_socket_directories={self.folder}", *SETTINGS))
+        self.run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """End at once, whoever is connected."""
+        self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of its programs on its folder."""
+        account = ["runuser", "-u", ACCOUNT, "--"] if os.geteuid() == 0 else []
+        command = [*account, str(self.programs / program), "-D", str(self.folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, timeout=60)
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[str]:
-    """Start a server and yield the URL of its first database."""
+def running_postgres() -> Iterator[Server]:
+    """Run a server as long as the test does."""
+    programs = need_programs()
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has 107 bytes
-    account = []
     if os.geteuid() == 0:
         shutil.chown(folder, ACCOUNT)
-        account = ["runuser", "-u", ACCOUNT, "--"]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*account, str(programs / program), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=60)
-
+    server = Server(folder, programs)
     try:
-        run("initdb", "-U", ACCOUNT, "--auth=trust", "--no-sync", "--encoding=UTF8")
-        options = " ".join(f"-c {each}" for each in (f"unix_socket_directories={folder}", *SETTINGS))
-        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+        server.run("initdb", "-U", ACCOUNT, "--auth=trust", "--no-sync", "--encoding=UTF8")
+        server.start()
         try:
-            yield f"postgresql+psycopg://{ACCOUNT}@/postgres?host={folder}"
+            yield server
         finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder)
 
@@ -57,7 +88,7 @@ def new_database(server: str) -> str:
     return url.set(database=name).render_as_string(hide_password=False)
 
 
-def dump_of(url: str, programs: Path) -> str:
+def dump_of(url: str) -> str:
     """Return everything that a database holds, as pg_dump writes it."""
-    command = [str(programs / "pg_dump"), url.replace("+psycopg", "")]
+    command = [str(need_programs() / "pg_dump"), url.replace("+psycopg", "")]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

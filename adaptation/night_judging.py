@@ -26,7 +26,7 @@ from adaptation.report import About
 from adaptation.run_forgetting import MARK as FORGOTTEN
 from adaptation.run_forgetting import note_forgotten
 from adaptation.run_plan import Learner, Plan
-from adaptation.score_file import CaseOutcome, encode_outcome, parse_outcome
+from adaptation.score_file import CaseOutcome, encode_outcome, ending_of, parse_outcome
 from segmentation.bundle import read_manifest
 from segmentation.device import choose_device
 from segmentation.durable import write_whole
@@ -39,7 +39,6 @@ from segmentation.predict import Predictor, load_predictor
 SITE, BASE = "site", "source"
 SCHEDULE = "the schedule"
 PROMOTED = "promoted"
-DIGITS = 20  # of a digest, in a file name
 
 
 def keep_scores(night: Night) -> None:
@@ -50,15 +49,31 @@ def keep_scores(night: Night) -> None:
         CaseError: a case cannot be read.
     """
     plan = night.run.plan()
-    for learner in (plan.current, candidate_of(night)):
-        score_cases(night, learner, [night.case_of(each) for each in plan.cases[Part.GATE]], SITE)
-        score_cases(night, learner, night.regression, BASE)
+    score_both(night, plan, candidate_of(night))
     night.run.keep("scores", {"gate": len(plan.cases[Part.GATE]), "base": len(night.regression)})
 
 
 def candidate_of(night: Night) -> Learner:
     """Return what the training wrote, as a plan names a bundle."""
     return learner_of(night.candidate)
+
+
+def score_both(night: Night, plan: Plan, candidate: Learner) -> None:
+    """Judge the model in service and the candidate on every case of the gate and of the base that is still there.
+
+    Raises:
+        Paused: clinical work waits; what was judged stays.
+        CaseError: a case cannot be read.
+        AdaptationError: one of the models is to be judged anew and is not there any more.
+    """
+    for learner in (plan.current, candidate):
+        score_cases(night, learner, gate_cases(night, plan), SITE)
+        score_cases(night, learner, night.regression, BASE)
+
+
+def gate_cases(night: Night, plan: Plan) -> list[Case]:
+    """Return the cases of a plan's gate, but for those that were forgotten since."""
+    return [night.case_of(each) for each in plan.cases[Part.GATE] if each.name != FORGOTTEN]
 
 
 def score_cases(night: Night, learner: Learner, cases: Sequence[Case], kind: str) -> None:
@@ -94,7 +109,7 @@ def path_of_scores(night: Night, digest: str, case: Case, kind: str) -> Path:
     """
     owner = case.patient if kind == SITE else BASE
     engine = engine_of(night.engine, choose_device(night.device))
-    return night.root / "scores" / owner / f"{case.name.replace('/', '_')}.{engine}.{digest[:DIGITS]}.json"
+    return night.root / "scores" / owner / f"{case.name.replace('/', '_')}.{engine}{ending_of(digest)}"
 
 
 def outcomes(night: Night, digest: str, cases: Sequence[Case], kind: str) -> list[CaseOutcome]:
@@ -113,7 +128,10 @@ def outcomes(night: Night, digest: str, cases: Sequence[Case], kind: str) -> lis
 
 
 def forget_old_scores(night: Night) -> None:
-    """Delete the scores of models that are neither the base nor a version, nor of the run whose version is watched."""
+    """Delete the scores of models that are neither the base nor a version, nor of the run whose version is watched.
+
+    Those of another definition go too.
+    """
     versions = night.registry.versions(night.model)
     kept = {version.digest for version in versions} | {learner_of(night.base).digest}
     kept |= {
@@ -122,7 +140,7 @@ def forget_old_scores(night: Night) -> None:
         if run.has("register") and run.read("register")["digest"] in kept
     }
     for path in (night.root / "scores").rglob("*.json"):
-        if not any(path.name.endswith(f".{digest[:DIGITS]}.json") for digest in kept):
+        if not any(path.name.endswith(ending_of(digest)) for digest in kept):
             path.unlink(missing_ok=True)
 
 
@@ -144,12 +162,18 @@ def keep_integrity(night: Night) -> None:
     night.run.keep("integrity", {"faults": list(found.faults), "latency_ratio": ratio if ratio == ratio else None})  # noqa: PLR0124  # NaN
 
 
-def evidence_of(night: Night, plan: Plan, alpha: float, shadow: Shadow | None = None) -> Evidence:
-    """Return all that the gate is told of a run's candidate."""
-    digest = str(night.run.read("train")["digest"])
-    gate = [night.case_of(each) for each in plan.cases[Part.GATE] if each.name != FORGOTTEN]
-    sides = [outcomes(night, each, gate, SITE) for each in (plan.current.digest, digest)]
-    base = [outcomes(night, each, night.regression, BASE) for each in (plan.current.digest, digest)]
+def evidence_of(night: Night, plan: Plan, candidate: Learner, alpha: float, shadow: Shadow | None = None) -> Evidence:
+    """Return all that the gate is told of a run's candidate; what an update of the node made stale is judged anew.
+
+    Raises:
+        Paused: clinical work waits; what was judged stays.
+        CaseError: a case cannot be read.
+        AdaptationError: one of the models is to be judged anew and is not there any more.
+    """
+    score_both(night, plan, candidate)
+    gate = gate_cases(night, plan)
+    sides = [outcomes(night, each.digest, gate, SITE) for each in (plan.current, candidate)]
+    base = [outcomes(night, each.digest, night.regression, BASE) for each in (plan.current, candidate)]
     integrity = night.run.read("integrity")
     ratio = integrity["latency_ratio"]
     return Evidence(
@@ -178,7 +202,7 @@ def keep_verdict(night: Night) -> None:
     """Take the look at the gate: what it spends is spent from here on, whatever comes of it."""
     plan, now = night.run.plan(), night.clock()
     share = next_share(night.runs.looks(), now, night.limits.looks)
-    verdict = judge(evidence_of(night, plan, share.alpha), night.limits.gate)
+    verdict = judge(evidence_of(night, plan, candidate_of(night), share.alpha), night.limits.gate)
     night.run.keep("judge", said_of(verdict, now))
 
 
@@ -243,7 +267,7 @@ def keep_dossier(night: Night) -> None:
     """Write the change dossier, for a program and for a physicist."""
     verdict = night.run.read("judge")
     alpha, plan = float(verdict["alpha"]), night.run.plan()
-    write_dossier(night, plan, evidence_of(night, plan, alpha))
+    write_dossier(night, plan, evidence_of(night, plan, candidate_of(night), alpha))
     night.run.keep("report", {"files": ["dossier.json", "dossier.html"]})
 
 

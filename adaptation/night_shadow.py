@@ -14,9 +14,21 @@ from adaptation.evidence import Outcome, Shadow
 from adaptation.gate import judge
 from adaptation.gate_pairs import surface_dsc
 from adaptation.night import Night, folder_of, learner_of
-from adaptation.night_judging import PROMOTED, SITE, evidence_of, outcomes, promote, said_of, score_cases, write_dossier
+from adaptation.night_judging import (
+    BASE,
+    PROMOTED,
+    SITE,
+    evidence_of,
+    gate_cases,
+    outcomes,
+    path_of_scores,
+    promote,
+    said_of,
+    score_cases,
+    write_dossier,
+)
 from adaptation.night_plan import admitted
-from adaptation.run_plan import Plan
+from adaptation.run_plan import Learner, Plan
 from adaptation.runs import Run
 from adaptation.score_file import CaseOutcome
 
@@ -36,7 +48,13 @@ def judge_shadow(night: Night) -> None:
         return
     before = replace(night, name=run.name)
     plan, alpha = run.plan(), float(run.read("judge")["alpha"])
-    evidence = evidence_of(before, plan, alpha, watched(night, plan))
+    candidate = shadowed_candidate(night, run)
+    if why := _stale(before, plan, candidate):
+        night.registry.set_shadow(night.model, "", by=SCHEDULE, why=why, at=night.clock())
+        what = f"it was taken out of the shadow: {why}"
+        night.run.keep("shadow", {"run": run.name, "what": what, "outcome": Outcome.REFUSED.value, "reasons": [why]})
+        return
+    evidence = evidence_of(before, plan, candidate, alpha, watched(night, plan))
     verdict = judge(evidence, night.limits.gate)
     digest = run.read("register")["digest"]
     if verdict.outcome is not Outcome.SHADOW:
@@ -60,6 +78,28 @@ def shadowed_run(night: Night) -> Run | None:
         run for run in night.runs.all() if run.has("register") and run.read("register")["digest"] == version.digest
     ]
     return found[-1] if found else None
+
+
+def shadowed_candidate(night: Night, run: Run) -> Learner:
+    """Return the candidate of a run whose version is in the shadow: its bundle is that version, or not kept."""
+    digest, name = str(run.read("train")["digest"]), str(run.read("train")["version"])
+    version = night.registry.shadow(night.model)
+    is_kept = version is not None and version.digest == digest
+    return Learner(str(version.folder) if version and is_kept else "", digest, name)
+
+
+def _stale(night: Night, plan: Plan, candidate: Learner) -> str:
+    """Return why a candidate cannot be held against the model in service any more; nothing where it can be."""
+    digest = candidate.digest
+    if candidate.folder or (
+        all(path_of_scores(night, digest, case, SITE).exists() for case in gate_cases(night, plan))
+        and all(path_of_scores(night, digest, case, BASE).exists() for case in night.regression)
+    ):
+        return ""
+    return (
+        "the node judges otherwise since an update, and the candidate of which single organs went over is not there"
+        " any more to be judged anew"
+    )
 
 
 def watched(night: Night, plan: Plan) -> Shadow:

@@ -11,6 +11,14 @@ from adaptation.errors import AdaptationError
 from adaptation.evaluate import Score
 from adaptation.evidence import Harm
 
+DEFINITION = 2
+"""Of the numbers in a file: raised with every change of the code by which the same bundle gets others on the same case.
+
+It is part of the file's name, so that what an earlier release kept is never held against what this one computes.
+2: a cord is judged from its lowest contour upwards.
+"""
+DIGITS = 20  # of a model's digest, in a file's name
+
 
 @dataclass(frozen=True)
 class CaseOutcome:
@@ -25,6 +33,15 @@ class CaseOutcome:
     scores: tuple[Score, ...]
     harms: tuple[Harm, ...]
     is_flagged: bool
+
+
+def ending_of(digest: str) -> str:
+    """Return what the names of files end with that hold what a model did, as it is judged now.
+
+    Args:
+        digest: of the model.
+    """
+    return f".{digest[:DIGITS]}.{DEFINITION}.json"
 
 
 def encode_outcome(outcome: CaseOutcome) -> bytes:

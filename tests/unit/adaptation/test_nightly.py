@@ -9,9 +9,12 @@ from adaptation.forgetting import MARK, forget_patient, mark_models
 from adaptation.labelled_ct import Case
 from adaptation.learnt_from import read_learnt_from
 from adaptation.limits import GateLimits
+from adaptation.night import learner_of
+from adaptation.night_judging import SITE, outcomes
 from adaptation.nightly import STEPS, Progress, advance
 from adaptation.partition import Part
 from adaptation.runs import Run
+from adaptation.score_file import DEFINITION
 from segmentation.bundle import read_manifest, verify_bundle
 from segmentation.registry_version import Standing
 from tests.support.nights import (
@@ -279,14 +282,19 @@ def test_source_is_learnt_from_and_watched(tmp_path):
     assert "source/pt_2" not in {case.name for case in one.regression}
 
 
+def lacking(store, organ):
+    """File a fifth case of the gate in which an organ was not drawn."""
+    patient = patients(Part.GATE, 5)[4]
+    whole = site_case(int(patient[-5:]))
+    some = {name: mask for name, mask in whole.masks.items() if name != organ}
+    filed(store, patient, case=replace(whole, masks=some), organs=tuple(some))
+
+
 def test_organ_with_too_few_cases_stays_with_the_model_in_service(tmp_path):
     """The version draws the others by the candidate's tail and it by the old one."""
     one = night(tmp_path, limits=with_limits(organ_gate=5))
     fill(one.store, gate=4)
-    (patient,) = patients(Part.GATE, 5)[4:]
-    whole = site_case(int(patient[-5:]))
-    some = {organ: mask for organ, mask in whole.masks.items() if organ != "Parotid_R"}
-    filed(one.store, patient, case=replace(whole, masks=some), organs=tuple(some))
+    lacking(one.store, "Parotid_R")
 
     finish(one)
 
@@ -371,6 +379,86 @@ def test_models_that_saw_a_forgotten_patient_are_marked(tmp_path):
 SHADOWED = replace(
     LIMITS, gate=GateLimits(base_cases=0, flag_cases=0, shadow_patients=2, latency_ratio=9.0, large_drop=0.05)
 )
+
+
+OLD_SCORES = """{"scores": [{"case": "pseudonym00006-1", "organ": "Brainstem", "comparison": {"organ": "Brainstem",
+"names": ["Brainstem", "Brainstem"], "dsc": 0.9958275382475661, "hd95_mm": 0.0, "surface_dsc": {"1.0":
+0.9963560811452773, "2.0": 0.9963560811452773, "3.0": 0.9963560811452773}, "added_path_mm": 8.0, "volumes_cm3": [28.72,
+28.8], "note": ""}}], "harms": [], "is_flagged": true}"""
+"""Of one organ of three, as a release without definitions kept it, under the name `CASE.DIGEST.json`."""
+
+
+def test_scores_of_an_earlier_definition_are_computed_anew(tmp_path):
+    """A file of the release before is not read, and goes with the end of the run."""
+    one = night(tmp_path, settings=QUICK)
+    fill(one.store)
+    case = next(record for record in one.store.records() if record.part is Part.GATE)
+    old = one.root / "scores" / case.patient / f"{case.name}.{learner_of(one.base).digest[:20]}.json"
+    old.parent.mkdir(parents=True)
+    old.write_text(OLD_SCORES.replace("pseudonym00006-1", case.name))
+
+    while not one.run.has("scores"):
+        advance(one)
+    assert old.exists()
+    (first,) = outcomes(one, learner_of(one.base).digest, [one.store.case_of(case)], SITE)
+    finish(one)
+
+    assert [score.organ for score in first.scores] == ["Brainstem", "Parotid_L", "Parotid_R"]
+    assert not old.exists()
+
+
+def test_update_between_scores_and_verdict_has_both_models_judged_anew(tmp_path, monkeypatch):
+    """No score of before is held against one of after."""
+    one = night(tmp_path, settings=QUICK)
+    fill(one.store)
+    while not one.run.has("integrity"):
+        advance(one)
+    monkeypatch.setattr("adaptation.score_file.DEFINITION", DEFINITION + 1)
+
+    finish(one)
+
+    assert one.run.has("judge")
+    assert one.run.read("end")["outcome"] == "done"
+    assert {path.name.split(".")[-2] for path in (one.root / "scores").rglob("*.json")} == {str(DEFINITION + 1)}
+
+
+def in_the_shadow(folder, limits, gate=5):
+    """Return a night whose candidate runs in the shadow, and the next one, with two new patients."""
+    one = night(folder, limits=limits, promotes=True)
+    fill(one.store, gate=gate)
+    if gate < 5:
+        lacking(one.store, "Parotid_R")
+    finish(one)
+    later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
+    for patient in patients(Part.TRAIN, 2, first=200):
+        filed(one.store, patient, at=EVENING + timedelta(hours=6))
+    return one, later
+
+
+def test_update_while_a_candidate_is_in_the_shadow_has_it_judged_anew(tmp_path, monkeypatch):
+    """It goes on into service by numbers of one definition."""
+    one, later = in_the_shadow(tmp_path, SHADOWED)
+    monkeypatch.setattr("adaptation.score_file.DEFINITION", DEFINITION + 1)
+
+    advance(later)
+
+    assert later.run.read("shadow")["outcome"] == "passed"
+    assert one.registry.current("tiny").version is not None
+
+
+def test_update_takes_a_candidate_of_single_organs_out_of_the_shadow(tmp_path, monkeypatch):
+    """What it drew of all organs is not there any more, so that it cannot be judged anew; the nights go on."""
+    one, later = in_the_shadow(tmp_path, replace(SHADOWED, run=replace(LIMITS.run, organ_gate=5)), gate=4)
+    monkeypatch.setattr("adaptation.score_file.DEFINITION", DEFINITION + 1)
+
+    advance(later)
+
+    assert (
+        "it was taken out of the shadow: the node judges otherwise since an update" in later.run.read("shadow")["what"]
+    )
+    assert one.registry.shadow("tiny") is None
+    assert one.registry.current("tiny").version is None
+    assert not later.run.is_ended
 
 
 def test_candidate_goes_through_the_shadow_into_service(tmp_path):

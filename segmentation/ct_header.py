@@ -20,6 +20,7 @@ from segmentation.raw_elements import HeaderWalk, tag_of
 from segmentation.slice_header import PixelFormat, SliceHeader
 
 HEADER_BYTES = 1 << 14  # what most CT headers fit into; a longer one is pydicom's
+UID_LETTERS = frozenset("0123456789.")
 PLAIN_TEXT = frozenset({"CS", "DS", "IS", "LO", "PN", "SH", "UI"})
 UNREADABLE = (  # all that pydicom has been seen to raise of a header
     *(ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError),
@@ -42,11 +43,11 @@ def parse_slice_header(ds: Dataset) -> SliceHeader:
     spacing = _numbers(ds, "PixelSpacing", 2)
     slope_and_intercept = (*_numbers(ds, "RescaleSlope", 1), *_numbers(ds, "RescaleIntercept", 1))
     return SliceHeader(
-        sop_instance_uid=_text(ds, "SOPInstanceUID"),
+        sop_instance_uid=_uid(ds, "SOPInstanceUID"),
         sop_class_uid=_text(ds, "SOPClassUID"),
-        series_instance_uid=_text(ds, "SeriesInstanceUID"),
-        study_instance_uid=_text(ds, "StudyInstanceUID"),
-        frame_of_reference_uid=_text(ds, "FrameOfReferenceUID"),
+        series_instance_uid=_uid(ds, "SeriesInstanceUID"),
+        study_instance_uid=_uid(ds, "StudyInstanceUID"),
+        frame_of_reference_uid=_uid(ds, "FrameOfReferenceUID"),
         patient_id=_text(ds, "PatientID"),
         patient_name=_text(ds, "PatientName"),
         modality=_text(ds, "Modality"),
@@ -170,6 +171,12 @@ def _read_plain(vr: str, value: bytes) -> _Reading | None:
 
 def _text(ds: Dataset, keyword: str) -> str:
     return _read(ds, keyword).text
+
+
+def _uid(ds: Dataset, keyword: str) -> str:
+    """Return a UID if it has the letters of one (PS3.5 9.1), else none: a structure set could not refer by it."""
+    text = _text(ds, keyword)
+    return text if UID_LETTERS.issuperset(text) else ""
 
 
 def _numbers(ds: Dataset, keyword: str, count: int) -> tuple[Any, ...]:

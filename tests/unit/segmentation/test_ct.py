@@ -308,6 +308,19 @@ def test_a_number_that_is_none_is_absent(vr, value):
     assert parse_slice_header(ds).pixel_format.bits_allocated is None
 
 
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"])
+def test_a_uid_that_is_none_holds_the_series(tmp_path, keyword):
+    """What no structure set can refer by is told before anything is drawn, and not when it is written."""
+    path = save(slice_dataset(0, stored_pixels(0), **{keyword: "1.2.77.8"}), tmp_path / "0.dcm")
+    path.write_bytes(path.read_bytes().replace(b"1.2.77.8", b"1.2.\xff7.8"))
+
+    reasons = check_series([parse_slice_header(ds) for ds in read_headers([path])], minimum_slices=1)
+
+    assert {reason.code for reason in reasons} == {
+        "no-frame-of-reference" if keyword == "FrameOfReferenceUID" else "no-uid"
+    }
+
+
 def real_files(folder):
     files = [path for path in sorted((DATA / folder).rglob("*")) if path.is_file()]
     if not files:

@@ -308,6 +308,7 @@ def test_a_number_that_is_none_is_absent(vr, value):
     assert parse_slice_header(ds).pixel_format.bits_allocated is None
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"])
 def test_a_uid_that_is_none_holds_the_series(tmp_path, keyword):
     """What no structure set can refer by is told before anything is drawn, and not when it is written."""

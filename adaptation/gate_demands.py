@@ -18,7 +18,7 @@ from adaptation.gate_pairs import (
     side_by_side,
     surface_dsc,
 )
-from adaptation.limits import GateLimits
+from adaptation.limits import HD95_COUNTS, GateLimits
 from adaptation.statistics import lower_bound, paired
 
 
@@ -121,12 +121,23 @@ def guard(pairs: Sequence[ScorePair], organ: str, limits: GateLimits) -> list[Fi
 
 
 def _distance(own: Sequence[ScorePair], organ: str, allowed_mm: float) -> Finding:
-    """Return whether an organ's mean HD95 grew, over the cases in which both models found it."""
+    """Return whether an organ's HD95 grew, over the cases in which both models found it; no case decides alone."""
     if not any(pair.current.is_found for pair in own):
         return Finding("G2", State.PASSED, f"{organ}: the model in service never finds it, so no HD95 grew", organ)
-    grown = _mean([pair.gain(hd95_mm) for pair in own if pair.current.is_found and pair.candidate.is_found])
-    text = f"{organ}: mean HD95 {grown:+.2f} mm, {allowed_mm:g} mm at most"
-    return Finding("G2", _passed(grown <= allowed_mm), text, organ, {"hd95_mm": grown})
+    changes = [pair.gain(hd95_mm) for pair in own if pair.current.is_found and pair.candidate.is_found]
+    most = HD95_COUNTS * allowed_mm
+    grown = _mean([_within(change, most) for change in changes])
+    text = (
+        f"{organ}: mean HD95 {grown:+.2f} mm, {allowed_mm:g} mm at most; no case counts for more than {most:g} mm"
+        f" (else {_mean(changes):+.2f} mm; median {_median(changes):+.2f} mm)"
+    )
+    numbers = {"hd95_mm": grown, "whole_mm": _mean(changes), "median_mm": _median(changes), "cases": len(changes)}
+    return Finding("G2", _passed(grown <= allowed_mm), text, organ, numbers)
+
+
+def _within(value: float, most: float) -> float:
+    """Return a value, or the bound that it is beyond; a NaN stays one."""
+    return value if math.isnan(value) else max(-most, min(most, value))
 
 
 def harm(
@@ -154,11 +165,22 @@ def harm(
             most = f"{limits.case_drop:g} is the most without a person's word"
             text = f"{pair.organ} loses {drop:.3f} DSC in {where}, {most}"
             found.append(Finding("G3", State.PERSON, text, pair.organ, {"drop": drop}))
+        if not (further := _further_mm(pair)) <= limits.case_hd95_mm:
+            most = f"{limits.case_hd95_mm:g} mm is the most without a person's word"
+            text = f"{pair.organ} has an HD95 that is {further:.1f} mm larger in {where}, {most}"
+            found.append(Finding("G3", State.PERSON, text, pair.organ, {"hd95_mm": further}))
     return found or [
         Finding(
             "G3", State.PASSED, f"no organ of {len(numbers)} cases is lost, swapped, outside the body or much worse"
         )
     ]
+
+
+def _further_mm(pair: ScorePair) -> float:
+    """Return how much larger an HD95 became; of what was not found before all of it, of what is lost nothing."""
+    if not pair.candidate.is_found:
+        return 0.0
+    return hd95_mm(pair.candidate) - (hd95_mm(pair.current) if pair.current.is_found else 0.0)
 
 
 def forgetting(pair: Pair | None, organs: Sequence[str], limits: GateLimits) -> list[Finding]:

@@ -10,6 +10,13 @@ SMALL_ORGANS = frozenset({"Lens_L", "Lens_R", "OpticNrv_L", "OpticNrv_R", "Pitui
 """Organs of a few voxels across, of which a shift by one voxel costs a large share of the overlap."""
 
 
+HD95_COUNTS = 5
+"""Times what an organ's mean HD95 may grow that one case adds to the mean at most, either way.
+
+A part that lies 200 mm off in one of twenty cases would else be 10 mm of the mean, and one that is gone would hide that
+all others are drawn worse. What becomes of a single case is `case_hd95_mm`'s.
+"""
+
 UNTOUCHED_WEIGHT = 0.25  # of what was drawn and edited, of a contour that a physician left as the model drew it
 UNTOUCHED_SHARE = 0.25  # of the organs that count in a batch, at most
 
@@ -104,9 +111,10 @@ class GateLimits:
         surface_gain: of each patient's mean surface DSC, which does in place of the median gain.
         large_drop: of an organ's mean DSC that its lower bound must stay above.
         small_drop: the same for small organs.
-        large_hd95_mm: most that an organ's mean HD95 may grow.
+        large_hd95_mm: most that an organ's mean HD95 may grow; no case counts for more than `HD95_COUNTS` times this.
         small_hd95_mm: the same for small organs.
         case_drop: of the DSC of one organ of one case, beyond which a person must agree.
+        case_hd95_mm: that the HD95 of one organ of one case grows by, beyond which a person must agree.
         base_cases: of the set that the base model came from; 0: forgetting is not judged.
         base_drop: of the mean DSC on that set that passes.
         base_drop_person: beyond which it fails; between the two a person must agree.
@@ -128,6 +136,7 @@ class GateLimits:
     large_hd95_mm: float = 1.0
     small_hd95_mm: float = 1.5
     case_drop: float = 0.15
+    case_hd95_mm: float = 20.0
     base_cases: int = 10
     base_drop: float = 0.02
     base_drop_person: float = 0.05

@@ -1,4 +1,4 @@
-"""The network compiled by OpenVINO for the processor: the same weights, two to three times as fast as torch.
+"""The network compiled by OpenVINO for the processor: the same weights, about twice as fast as torch.
 
 OpenVINO is optional, and loaded when it is wanted. Left alone it tells its makers each time that it is imported and
 that it converts a network; here it finds nothing to tell them with.

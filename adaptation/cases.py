@@ -168,8 +168,7 @@ class CaseStore:
             OSError: the disk refuses.
         """
         folder = self._patient_folder(patient)
-        for unfinished in self.folder.glob(".*"):  # somebody forgot a patient and was killed at it
-            shutil.rmtree(unfinished)
+        self._end_forgetting()
         if not folder.is_dir():
             return ()
         names = tuple(f"{patient}-{path.name}" for path in folder.iterdir() if path.name.isdigit())
@@ -183,10 +182,19 @@ class CaseStore:
             OSError: the disk refuses.
             CaseError: a record cannot be read.
         """
-        mine = [record for record in self.all_records() if record.ct == ct]
+        self._end_forgetting()
+        mine = self.on_ct(ct)
         for record in mine:
             self._destroy(self.path_of(record.name))
         return tuple(record.name for record in mine)
+
+    def on_ct(self, ct: str) -> tuple[CaseRecord, ...]:
+        """Return every revision on a CT, by the pseudonym of its series.
+
+        Raises:
+            CaseError: a record cannot be read.
+        """
+        return tuple(record for record in self.all_records() if record.ct == ct)
 
     def purge(self, before: datetime) -> tuple[str, ...]:
         """Destroy what was replaced or rejected and filed before a time; return the names.
@@ -276,10 +284,16 @@ class CaseStore:
 
     def _destroy(self, folder: Path) -> None:
         """Let a folder be gone whole at once, then its bytes."""
-        gone = folder.with_name(f".{uuid4().hex}")
+        gone = self.folder / f".{uuid4().hex}"
         folder.rename(gone)
-        _sync(gone.parent)
+        for each in {folder.parent, self.folder}:
+            _sync(each)
         shutil.rmtree(gone)
+
+    def _end_forgetting(self) -> None:
+        """Remove the bytes of what somebody destroyed who was killed at it."""
+        for unfinished in self.folder.glob(".*"):
+            shutil.rmtree(unfinished)
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The records of a run from which a patient goes: plan, steps and dossier keep their figures and lose the pseudonym.
+"""The records of a run from which a patient or a case goes: all keep their figures and lose the pseudonym.
 
 A case that is forgotten is named `forgotten case` wherever it was named, and loses the digests of its CT and contours.
 `RUN/forgotten.json` says that it was there, in which part, and when it was forgotten; so do both dossiers. A kill at
@@ -7,7 +7,7 @@ any moment is made good by forgetting once more: the plan, which says who was in
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -25,12 +25,35 @@ SUFFIXES = (".json", ".jsonl", ".html")
 NOTE = re.compile(r"<p class=\"banner\" id=\"forgotten\">.*?</p>")
 
 
-def forget_in_run(run: Run, patient: str, at: datetime) -> bool:
-    """Have a run's records name a patient no more; return whether they did.
+@dataclass(frozen=True)
+class Gone:
+    """Whom or what nothing may name any more.
+
+    Args:
+        patient: pseudonym.
+        revisions: numbers of the patient's cases that go; None for the patient with all of them.
+    """
+
+    patient: str
+    revisions: frozenset[int] | None = None
+
+    def holds(self, name: str) -> bool:
+        """Return whether this is the name of a case that goes, or of the patient who does."""
+        return self.pattern.fullmatch(name) is not None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What these names look like in a text."""
+        numbers = "(-[0-9]+)?" if self.revisions is None else f"-({'|'.join(map(str, sorted(self.revisions)))})"
+        return re.compile(rf"(?<![0-9A-Za-z]){re.escape(self.patient)}{numbers}(?![0-9A-Za-z])")
+
+
+def forget_in_run(run: Run, gone: Gone, at: datetime) -> bool:
+    """Have a run's records name a patient, or cases of one, no more; return whether they did.
 
     Args:
         run: that was planned or has ended.
-        patient: pseudonym.
+        gone: what goes.
         at: UTC.
 
     Raises:
@@ -38,16 +61,16 @@ def forget_in_run(run: Run, patient: str, at: datetime) -> bool:
         OSError: the disk refuses.
     """
     plan = run.plan() if run.has(PLAN) else None
-    if plan is not None and patient in plan.patients:
-        _keep_record(run, plan, patient, at)
-        _blank_dossier(run, patient)
+    if plan is not None and any(map(gone.holds, plan.names)):
+        _keep_record(run, plan, gone, at)
+        _blank_dossier(run, gone)
         note_forgotten(run)
     for remnant in run.folder.glob("*.part"):  # somebody was killed at a record
         remnant.unlink(missing_ok=True)
-    named = [path for path in _records(run) if _pattern(patient).search(path.read_text())]
+    named = [path for path in _records(run) if gone.pattern.search(path.read_text())]
     for path in sorted(named, key=lambda path: path.stem == PLAN):
-        text = encode_plan(_without(plan, patient)).decode() if plan and path.stem == PLAN else path.read_text()
-        write_whole(path, _pattern(patient).sub(MARK, text).encode())
+        text = encode_plan(_without(plan, gone)).decode() if plan and path.stem == PLAN else path.read_text()
+        write_whole(path, gone.pattern.sub(MARK, text).encode())
     return bool(named)
 
 
@@ -70,7 +93,7 @@ def note_forgotten(run: Run) -> None:
         write_whole(page, rest.replace("</h1>", f"</h1>{note}", 1).encode())
 
 
-def _keep_record(run: Run, plan: Plan, patient: str, at: datetime) -> None:
+def _keep_record(run: Run, plan: Plan, gone: Gone, at: datetime) -> None:
     """Write which cases of the run go; one that is written already, before a kill, keeps its time."""
     cases = list(run.read(FORGOTTEN)["cases"]) if run.has(FORGOTTEN) else []
     known = {(each["part"], each["number"]) for each in cases}
@@ -78,7 +101,7 @@ def _keep_record(run: Run, plan: Plan, patient: str, at: datetime) -> None:
         {"part": part.value, "number": number, "at": at.isoformat()}
         for part, planned in plan.cases.items()
         for number, case in enumerate(planned, start=1)
-        if case.patient == patient and (part.value, number) not in known
+        if gone.holds(case.name) and (part.value, number) not in known
     ]
     write_whole(run.folder / f"{FORGOTTEN}.json", _encoded({"cases": cases, "text": _text(cases)}))
 
@@ -93,36 +116,31 @@ def _sentence(record: dict[str, Any]) -> str:
     return f"{text[:1].upper()}{text[1:]}. No name of theirs is left in this record."
 
 
-def _blank_dossier(run: Run, patient: str) -> None:
+def _blank_dossier(run: Run, gone: Gone) -> None:
     """Take from the dossier's list of cases what leads from a CT to a case."""
     if not run.has("dossier"):
         return
     dossier = run.read("dossier")
     try:
         for case in dossier["modification_protocol"]["data"]["cases"]:
-            if _pattern(patient).fullmatch(case["name"]):
+            if gone.holds(case["name"]):
                 case.update(name=MARK, ct_digest="", scanner="")
     except (KeyError, TypeError, AttributeError) as error:
         raise AdaptationError(f"the dossier of run {run.name} is not what a run writes") from error
     write_whole(_dossier(run, "json"), _encoded(dossier))
 
 
-def _without(plan: Plan, patient: str) -> Plan:
-    """Return a plan whose cases of a patient have neither name nor digest; their numbers and weights stay."""
+def _without(plan: Plan, gone: Gone) -> Plan:
+    """Return a plan whose cases that go have neither name nor digest; their numbers and weights stay."""
 
     def blank(case: PlannedCase) -> PlannedCase:
-        return replace(case, name=MARK, patient=MARK, content="") if case.patient == patient else case
+        return replace(case, name=MARK, patient=MARK, content="") if gone.holds(case.name) else case
 
     return replace(plan, cases={part: tuple(map(blank, cases)) for part, cases in plan.cases.items()})
 
 
 def _records(run: Run) -> list[Path]:
     return [path for path in run.folder.iterdir() if path.is_file() and path.suffix in SUFFIXES]
-
-
-def _pattern(patient: str) -> re.Pattern[str]:
-    """Return what a pseudonym, or the name of a case with it, looks like in a text."""
-    return re.compile(rf"(?<![0-9A-Za-z]){re.escape(patient)}(-[0-9]+)?(?![0-9A-Za-z])")
 
 
 def _dossier(run: Run, suffix: str) -> Path:

@@ -7,7 +7,7 @@ not done again. `RUN/end.json` says how the run ended. `RUN/work` holds checkpoi
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -134,11 +134,16 @@ class Runs:
         found = [run for run in self.all() if run.has("judge")]
         return found[-1].plan() if found else None
 
-    def forget(self, patient: str, at: datetime) -> tuple[str, ...]:
-        """End every unfinished run that a patient's case is in, and delete what it has trained; return their names."""
+    def forget(self, is_gone: Callable[[str], bool], at: datetime) -> tuple[str, ...]:
+        """End every unfinished run that a case is in which goes, and delete what it has trained; return their names.
+
+        Args:
+            is_gone: whether a case goes, by its name.
+            at: UTC.
+        """
         ended = []
         for run in self.unfinished():
-            if patient in run.plan().patients:
+            if any(map(is_gone, run.plan().names)):
                 run.clear_work()
                 run.keep(END, {"at": at.isoformat(), "outcome": "stopped", "text": "a patient of it was forgotten"})
                 run.clear_work()

@@ -26,6 +26,7 @@ from dicomnode.trash import Trash
 
 log = structlog.get_logger(__name__)
 
+ON_ITS_WAY = "the series is on its way: wait until it has an end, or cancel its jobs"
 SETTLE_S = 0.5  # several times as long as rows wait for each other (`registrar`)
 
 
@@ -194,7 +195,7 @@ class Purge:
         with self._trash.held():
             erase = partial(self._books.ledger.erase_holding, holding, names)
             if self._carry_out([(holding.paths, erase)]) != [True]:
-                raise TransitionError("the series is on its way: wait until it has an end, or cancel its jobs")
+                raise TransitionError(ON_ITS_WAY)
             log.info("forgotten", series=len(holding.series), files=len(holding.paths))
             self._clean_up()
 

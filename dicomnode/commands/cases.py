@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.case_record import CaseRecord, Status, as_json
-from adaptation.forgetting import forget_patient, mark_models
+from adaptation.forgetting import forget_ct, forget_patient, mark_models, mark_models_on
 from dicomnode.audit.operator import operator_name
 from dicomnode.errors import NodeError, NotFound, TransitionError
 from dicomnode.node import Books, case_store
@@ -129,6 +129,20 @@ def forget_learnt(books: Books, pseudonyms: Iterable[str]) -> tuple[str, ...]:
         forget_patient(store, pseudonym, datetime.now(UTC))  # what was filed between the two
     compact(books.engine)
     return tuple(names)
+
+
+def forget_learnt_on(books: Books, ct: str) -> tuple[str, ...]:
+    """Forget the cases on a CT wherever learning names them, and mark the models that saw them; return their names.
+
+    The patient is known by the same pseudonym as before if another CT comes, and so keeps the part.
+
+    Args:
+        books: of the node.
+        ct: pseudonym of the series.
+    """
+    store, registry = case_store(books.configuration), books.examiner.models.registry
+    mark_models_on(registry, store, ct, by=operator_name(), at=datetime.now(UTC))
+    return forget_ct(store, ct, datetime.now(UTC))
 
 
 def cases_json(cases: Cases) -> dict[str, Any]:

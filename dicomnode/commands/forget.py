@@ -7,11 +7,12 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from dicomnode.commands.cases import forget_learnt
-from dicomnode.errors import NotFound
+from dicomnode.commands.cases import forget_learnt, forget_learnt_on
+from dicomnode.errors import NotFound, TransitionError
 from dicomnode.node import Books, case_store
-from dicomnode.purge import Purge
+from dicomnode.purge import ON_ITS_WAY, Purge
 from dicomnode.records import Holding, SeriesRecord
+from dicomnode.series import OVER
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,12 @@ def forget_series(books: Books, record: SeriesRecord, *, whole_patient: bool, dr
         holding = books.ledger.holding_of([record.series_instance_uid])
     cases = _cases_of(books, holding, patients)
     if not dry:
-        Purge(books, books.auditor.write).forget(holding)
+        if any(one.state not in OVER for one in holding.series):
+            raise TransitionError(ON_ITS_WAY)
+        # Cases first: who is killed in between finds the series still there, and can ask again.
         _forget_cases(books, holding, patients)
+        Purge(books, books.auditor.write).forget(holding)
+        _forget_cases(books, holding, patients)  # what was filed between the two
     return Forgotten(
         tuple(books.pseudonyms.of(one.series_instance_uid) for one in holding.series),
         len(holding.instances),
@@ -108,7 +113,7 @@ def _forget_cases(books: Books, holding: Holding, patients: set[str]) -> None:
     for pseudonym in _pseudonyms_of(books, holding, patients):
         forget_learnt(books, [pseudonym])
     for one in holding.series:
-        case_store(books.configuration).forget_ct(books.pseudonyms.of(one.series_instance_uid))
+        forget_learnt_on(books, books.pseudonyms.of(one.series_instance_uid))
 
 
 def _files(data_dir: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from adaptation.case_record import Origin, Status
-from adaptation.forgetting import MARK, forget_patient, mark_models
+from adaptation.forgetting import MARK, forget_ct, forget_patient, mark_models, mark_models_on
 from adaptation.labelled_ct import Case
 from adaptation.learnt_from import read_learnt_from
 from adaptation.limits import GateLimits
@@ -357,6 +357,23 @@ def test_patient_of_a_run_that_has_ended_leaves_no_trace(tmp_path, part):
     assert one.registry.verify("tiny") == ()
     assert [len(cases) for cases in one.run.plan().cases.values()] == [len(cases) for cases in plan.cases.values()]
     assert [case["part"] for case in one.run.read("forgotten")["cases"]] == [part.value]
+
+
+def test_ct_of_a_run_that_has_ended_leaves_no_trace(tmp_path):
+    """Where the case on one CT goes and the patient does not: runs, dossiers, versions, caches, as of a patient."""
+    one = night(tmp_path, settings=QUICK)
+    fill(one.store)
+    finish(one)
+    case = one.store.record(one.run.plan().cases[Part.TRAIN][0].name)
+
+    mark_models_on(one.registry, one.store, case.ct, by="operator", at=EVENING)
+    forget_ct(one.store, case.ct, EVENING)
+
+    (version,) = one.registry.versions("tiny")
+    assert naming(tmp_path, case.name) == []
+    assert version.marks == (MARK,)
+    assert one.registry.verify("tiny") == ()
+    assert [each["part"] for each in one.run.read("forgotten")["cases"]] == ["train"]
 
 
 def test_models_that_saw_a_forgotten_patient_are_marked(tmp_path):

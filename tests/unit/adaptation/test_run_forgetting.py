@@ -13,7 +13,7 @@ import pytest
 from adaptation.cases import CaseStore
 from adaptation.dossier import Dossier, encoded
 from adaptation.dossier_page import page_of
-from adaptation.forgetting import forget_patient
+from adaptation.forgetting import forget_ct, forget_patient
 from adaptation.partition import Part
 from adaptation.readiness import Kind
 from adaptation.run_forgetting import FORGOTTEN, MARK
@@ -41,7 +41,7 @@ def run(tmp_path: Path) -> Run:
     """Return a run that has ended, with a case of the patient and one of another in store, plan, dossier and texts."""
     store = CaseStore(tmp_path / "adaptation" / "cases")
     for patient in (PATIENT, OTHER):
-        store.file(new_case(patient=patient, source=patient), small_case(), NOON)
+        store.file(new_case(patient=patient, source=patient, ct=f"ct-{patient}"), small_case(), NOON)
     made = Runs(tmp_path / "adaptation" / "runs").run("2026-03-02")
     cases = dict.fromkeys(Part, ()) | {
         Part.TRAIN: tuple(PlannedCase(f"{one}-1", one, "cd" * 32, {"Brainstem": 0.25}) for one in (OTHER, PATIENT))
@@ -126,13 +126,32 @@ def test_each_case_that_goes_is_counted(run: Run) -> None:
     assert {case.name for case in run.plan().cases[Part.TRAIN]} == {MARK}
 
 
+def test_another_case_of_the_patient_stays_in_records_and_store(run: Run) -> None:
+    """Where only the CT of one is forgotten: its name goes, the name that begins alike and the other case do not."""
+    store = store_of(run)
+    store.file(new_case(patient=PATIENT, source="later", ct="another CT"), small_case(), NOON)
+    run.keep("shadow", {"run": "", "outcome": f"{PATIENT}-1, {PATIENT}-2 and {PATIENT}-11"})
+
+    names = forget_ct(store, f"ct-{PATIENT}", NOON)
+
+    assert names == (f"{PATIENT}-1",)
+    assert run.read("shadow")["outcome"] == f"{MARK}, {PATIENT}-2 and {PATIENT}-11"
+    assert [case.patient for case in run.plan().cases[Part.TRAIN]] == [OTHER, MARK]
+    assert [record.name for record in store.all_records() if record.patient == PATIENT] == [f"{PATIENT}-2"]
+
+
+@pytest.mark.parametrize("what", ["patient", "ct"])
 @pytest.mark.parametrize("write", range(WRITES))
-def test_a_kill_is_made_good_by_forgetting_once_more(run: Run, write: int) -> None:
+def test_a_kill_is_made_good_by_forgetting_once_more(run: Run, write: int, what: str) -> None:
     """Whichever record was about to be written: nothing names the patient, and the case is counted once."""
-    command = [sys.executable, "-m", "tests.support.killable_forgetting", str(store_of(run).folder), str(write)]
+    store = store_of(run)
+    command = [sys.executable, "-m", "tests.support.killable_forgetting", str(store.folder), str(write), what]
     killed = subprocess.run(command, cwd=TOP, check=False, timeout=60)
 
-    forget_patient(store_of(run), PATIENT, NOON)
+    if what == "ct":
+        forget_ct(store, f"ct-{PATIENT}", NOON)
+    else:
+        forget_patient(store, PATIENT, NOON)
 
     assert killed.returncode == -signal.SIGKILL
     assert naming(run.folder.parents[1]) == []

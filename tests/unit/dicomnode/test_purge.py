@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from adaptation.case_record import Status
+from adaptation.runs import END
 from dicomnode.audit.message import Kind
+from dicomnode.commands.adapt_history import runs_of
 from dicomnode.commands.forget import forget_series
 from dicomnode.config import Retention
 from dicomnode.errors import NotFound, TransitionError
@@ -26,7 +28,7 @@ from tests.support.instances import (
     structure_set,
 )
 from tests.support.node import wait_until
-from tests.support.stored_cases import new_case, small_case
+from tests.support.stored_cases import PATIENT, new_case, small_case
 
 
 @pytest.fixture
@@ -179,6 +181,58 @@ def test_what_is_forgotten_leaves_nothing(hospital: Hospital) -> None:
     assert hospital.books.ledger.alarms() == []
 
 
+def learnt_from(hospital: Hospital) -> None:
+    """Have a case on the series, and a run that has ended and names it."""
+    configuration = hospital.books.configuration
+    store, ct = case_store(configuration), hospital.books.pseudonyms.of(SERIES)
+    record = store.file(new_case(ct=ct), small_case(), datetime.now(UTC))
+    run = runs_of(configuration).run("2026-03-02")
+    run.keep(END, {"at": record.filed.isoformat(), "outcome": "stopped", "text": f"features: {record.name} is damaged"})
+
+
+def naming(hospital: Hospital) -> list[Path]:
+    """Return the files that name the patient's case."""
+    files = [path for path in (hospital.folder / "adaptation").rglob("*") if path.is_file()]
+    return [path for path in files if PATIENT in path.as_posix() or PATIENT.encode() in path.read_bytes()]
+
+
+def test_a_forgotten_series_is_named_in_no_record_of_learning(hospital: Hospital) -> None:
+    """Its case goes, and so does the case's name in the records of runs, as where a patient is forgotten."""
+    record = hospital.series()
+    learnt_from(hospital)
+
+    forgotten = forget_series(hospital.books, record, whole_patient=False, dry=False)
+
+    assert (forgotten.cases, naming(hospital)) == (1, [])
+    run = runs_of(hospital.books.configuration).run("2026-03-02")
+    assert run.read(END)["text"] == "features: forgotten case is damaged"
+
+
+@pytest.mark.parametrize("whole_patient", [False, True])
+def test_who_is_killed_at_forgetting_can_ask_again(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch, whole_patient: bool
+) -> None:
+    """What was learnt goes before the series, by which it is found."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    record = hospital.series()
+    learnt_from(hospital)
+    with monkeypatch.context() as dying:
+        dying.setattr(Purge, "forget", die)
+        with pytest.raises(Killed):
+            forget_series(hospital.books, record, whole_patient=whole_patient, dry=False)
+
+    forget_series(hospital.books, record, whole_patient=whole_patient, dry=False)
+
+    assert naming(hospital) == []
+    assert hospital.known() == {}
+
+
 def test_a_running_node_goes_on_when_everything_was_forgotten(hospital: Hospital) -> None:
     """The folders that it made at its start are there: the next structure set and the next conflict are written."""
     record = hospital.series()
@@ -219,10 +273,24 @@ def test_looking_forgets_nothing(hospital: Hospital) -> None:
 def test_a_series_on_its_way_cannot_be_forgotten(hospital: Hospital) -> None:
     """It is refused in words, and everything is where it was."""
     record = hospital.series()
+    learnt_from(hospital)
     hospital.send(ct_instance(7))
 
     with pytest.raises(TransitionError, match="on its way"):
         forget_series(hospital.books, record, whole_patient=False, dry=False)
+
+    assert naming(hospital) != []
+    assert len(list(hospital.spool.paths())) == 4
+
+
+def test_a_series_that_is_on_its_way_again_meanwhile_is_given_back(hospital: Hospital) -> None:
+    """Its files were set apart already when a slice came: they are back in their places."""
+    hospital.series()
+    holding = hospital.books.ledger.holding_of([SERIES])
+    hospital.send(ct_instance(7))
+
+    with pytest.raises(TransitionError, match="on its way"):
+        Purge(hospital.books, hospital.told.append, settle_s=0).forget(holding)
 
     assert len(list(hospital.spool.paths())) == 4
     assert list((hospital.folder / "purging").iterdir()) == [hospital.folder / "purging" / "lock"]

@@ -102,6 +102,7 @@ class CaseRecord:
         model_digest: of the model that drew what we sent; empty where we sent nothing.
         scanner: pseudonym.
         month: in which it was approved, as `2026-03`.
+        generation: of the gate's cases; the first, too, where the part is another.
     """
 
     patient: str
@@ -118,6 +119,7 @@ class CaseRecord:
     model_digest: str = ""
     scanner: str = ""
     month: str = ""
+    generation: int = 1
 
     @property
     def name(self) -> str:

@@ -1,12 +1,13 @@
 """The case store: what was approved, as arrays and a record each, under pseudonyms and without a word of DICOM.
 
-`<patient>/<revision>/` holds `arrays.npz` and `case.json`. A revision appears whole or not at all; only its record is
-ever written anew, when somebody decides. What a power cut or a `kill -9` left half done begins with a point.
+`<patient>/<revision>/` holds `arrays.npz` and `case.json`, `<patient>/part.json` what the patient is for. A revision
+appears whole or not at all; only its record is ever written anew, when somebody decides. What a power cut or a
+`kill -9` left half done begins with a point.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,12 +17,14 @@ from uuid import uuid4
 from adaptation.case_arrays import digest_of, load_arrays, save_arrays
 from adaptation.case_record import CaseRecord, Ruling, Status, Structure, encode_record, parse_record
 from adaptation.errors import CaseError
+from adaptation.gate_generations import belongs, open_generation
 from adaptation.labelled_ct import Case, LabelledCt
 from adaptation.limits import PartLimits
-from adaptation.partition import Part, part_for
+from adaptation.partition import Part, encode_place, parse_place, part_for
 from segmentation.durable import write_whole
 
 ARRAYS, RECORD = "arrays.npz", "case.json"
+PLACE = "part.json"  # of a patient, beside the revisions
 GROUP = "site"  # of the cases, beside those of other origins in a training
 ADMISSION = "admission"  # who decides when no person has
 
@@ -96,13 +99,33 @@ class CaseStore:
         return Case(record.name, GROUP, partial(self.load, record), tuple(record.structures), record.patient)
 
     def part_of(self, patient: str) -> Part:
-        """Return the part of a patient: the one that the cases have, else the one of a newcomer."""
+        """Return the part of a patient: what was decided once, else the one of a newcomer.
+
+        Raises:
+            CaseError: what was decided cannot be read.
+        """
+        return self._place_of(patient)[0]
+
+    def _place_of(self, patient: str) -> tuple[Part, int]:
+        """Return the part of a patient, and the generation of the gate."""
+        path = self._patient_folder(patient) / PLACE
+        if path.is_file():
+            return parse_place(path.read_bytes())
         records = self.all_records()
         for record in records:
             if record.patient == patient:
-                return record.part
-        gate = {one.patient for one in records if one.part is Part.GATE and one.status is Status.ADMITTED}
-        return part_for(patient, len(gate), self.limits)
+                return record.part, record.generation
+        newest = open_generation(self.folder.parent)
+        gate = {one.patient for one in records if belongs(one, newest) and one.status is Status.ADMITTED}
+        part = part_for(patient, len(gate), self.limits)
+        return part, newest if part is Part.GATE else 1
+
+    def _keep_place(self, patient: str, part: Part, generation: int) -> None:
+        """Have a patient's part stand when no case does any more: who was learnt from is never the gate's."""
+        path = self._patient_folder(patient) / PLACE
+        if not path.is_file():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(path, encode_place(part, generation))
 
     def file(self, new: NewCase, case: LabelledCt, at: datetime) -> CaseRecord:
         """File a case: admitted if there is no reason against it, else set aside; the same source twice is one case.
@@ -122,14 +145,17 @@ class CaseStore:
                 return record
         status = Status.SET_ASIDE if new.reasons else Status.ADMITTED
         why = "; ".join(new.reasons) or "nothing speaks against it"
+        part, generation = self._place_of(new.patient)
         record = CaseRecord(
             **vars(new),
             revision=max((record.revision for record in before), default=0) + 1,
             filed=at,
-            part=self.part_of(new.patient),
+            part=part,
+            generation=generation,
             history=(Ruling(at, status, ADMISSION, why),),
             ct_digest=digest_of(case),
         )
+        self._keep_place(new.patient, part, generation)
         self._write(record, lambda folder: save_arrays(folder / ARRAYS, case))
         return record
 
@@ -184,8 +210,7 @@ class CaseStore:
         """
         self._end_forgetting()
         mine = self.on_ct(ct)
-        for record in mine:
-            self._destroy(self.path_of(record.name))
+        self._destroy_cases(mine)
         return tuple(record.name for record in mine)
 
     def on_ct(self, ct: str) -> tuple[CaseRecord, ...]:
@@ -204,8 +229,7 @@ class CaseStore:
             CaseError: a record cannot be read.
         """
         old = self.old(before)
-        for record in old:
-            self._destroy(self.path_of(record.name))
+        self._destroy_cases(old)
         return tuple(record.name for record in old)
 
     def old(self, before: datetime) -> tuple[CaseRecord, ...]:
@@ -281,6 +305,12 @@ class CaseStore:
             shutil.rmtree(unfinished, ignore_errors=True)
         for each in (folder.parent, self.folder, self.folder.parent):
             _sync(each)
+
+    def _destroy_cases(self, records: Sequence[CaseRecord]) -> None:
+        """Destroy cases whose patients are not forgotten: their part stays."""
+        for record in records:
+            self._keep_place(record.patient, record.part, record.generation)
+            self._destroy(self.path_of(record.name))
 
     def _destroy(self, folder: Path) -> None:
         """Let a folder be gone whole at once, then its bytes."""

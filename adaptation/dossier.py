@@ -33,6 +33,7 @@ class Change:
         base: from which the candidate was trained.
         place: the first place that was trained, as conv5-b1.
         layers: that were trained, as the paper counts them.
+        generation: of the gate's cases, which judged.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Change:
     base: About
     place: str
     layers: int
+    generation: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Dossier:
     @property
     def warning(self) -> str:
         """What a physicist must know of the gate itself; empty for nothing."""
-        return wear_of(self.looks, self.change.at, self.limits.looks)
+        of_these = [look for look in self.looks if look.generation == self.change.generation]
+        return wear_of(of_these, self.change.at, self.limits.looks)
 
     @property
     def report(self) -> Report:

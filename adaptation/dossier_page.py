@@ -93,7 +93,8 @@ def _description(dossier: Dossier) -> str:
     return (
         f"<p>{change.layers} layers from {escape(change.place)} on were trained again, from the base model"
         f" <code>{_short(change.base.digest)}</code>, on the site's approved contours; all before them are the base's,"
-        f" byte for byte. Occasion: {escape(change.occasion)}.</p>"
+        f" byte for byte. Judged by generation {change.generation} of the gate's cases. Occasion:"
+        f" {escape(change.occasion)}.</p>"
     )
 
 

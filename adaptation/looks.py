@@ -21,11 +21,13 @@ class Look:
         at: when, with its time zone.
         alpha: that it spent.
         promoted: whether the gate let anything through.
+        generation: of the gate's cases, which was looked at.
     """
 
     at: datetime
     alpha: float
     promoted: bool
+    generation: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ def next_share(past: Sequence[Look], at: datetime, limits: LookLimits) -> Share:
 
 
 def wear_of(past: Sequence[Look], at: datetime, limits: LookLimits) -> str:
-    """Return in words that the gate's cases were looked at too often or for too long; nothing while they were not.
+    """Return in words that cases of the gate were looked at too often or for too long; nothing while they were not.
 
     Whatever a look spends, each one picks candidates that suit these cases: a gate that is used up flatters.
 
     Args:
-        past: every look so far.
+        past: every look so far at the cases that judge now.
         at: with its time zone.
         limits: of the year: as many looks, or as many days since the first one, wear the cases out.
     """
@@ -79,7 +81,8 @@ def wear_of(past: Sequence[Look], at: datetime, limits: LookLimits) -> str:
         return ""
     return (
         f"the gate's cases have been looked at {len(past)} times since {first:%Y-%m-%d}: after {limits.looks} looks or"
-        f" {limits.year_days:g} days they are to be replaced, as candidates come to suit them"
+        f" {limits.year_days:g} days they are to be replaced, as candidates come to suit them: `dicomnode adapt gate"
+        " renew` begins with that"
     )
 
 

@@ -203,7 +203,7 @@ def keep_verdict(night: Night) -> None:
     plan, now = night.run.plan(), night.clock()
     share = next_share(night.runs.looks(), now, night.limits.looks)
     verdict = judge(evidence_of(night, plan, candidate_of(night), share.alpha), night.limits.gate)
-    night.run.keep("judge", said_of(verdict, now))
+    night.run.keep("judge", {**said_of(verdict, now), "generation": plan.generation})
 
 
 def said_of(verdict: Verdict, at: datetime) -> dict[str, Any]:
@@ -288,6 +288,7 @@ def write_dossier(night: Night, plan: Plan, evidence: Evidence) -> None:
             base=About(plan.base.name, plan.base.digest),
             place=trained["place"],
             layers=int(trained["layers"]),
+            generation=plan.generation,
         ),
         cases=tuple(cases),
         left_out=_left_out(list(night.store.records())),

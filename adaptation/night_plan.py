@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adaptation.case_record import CaseRecord, Status
+from adaptation.gate_generations import judging_generation, open_generation, taking_part
 from adaptation.looks import next_share
 from adaptation.night import Night, learner_of
 from adaptation.readiness import Past, Readiness, readiness, take_census
@@ -16,7 +17,8 @@ from segmentation.registry_history import Act
 def make_plan(night: Night) -> Plan:
     """Return what the run is about to do."""
     now = night.clock()
-    records = admitted(night.store.records())
+    generation = judging(night)
+    records = taking_part(admitted(night.store.records()), generation)
     found = judge_readiness(night, records, now)
     service = night.registry.current(night.model).version
     base = learner_of(night.base)
@@ -35,7 +37,14 @@ def make_plan(night: Night) -> Plan:
         cases=planned(records),
         seed=seed_of(night.name),
         first_view=len(night.runs.looks()),
+        generation=generation,
     )
+
+
+def judging(night: Night) -> int:
+    """Return the generation of the gate's cases that judges now."""
+    newest = open_generation(night.root)
+    return judging_generation(night.store.records(), night.runs.looks(), newest, night.limits.run.gate)
 
 
 def keep_plan(night: Night) -> None:

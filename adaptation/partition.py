@@ -4,9 +4,11 @@ The salted pseudonym decides, so that a patient whose mapping was kept meets the
 stands in the case and is never decided anew: a gate that was learnt from proves nothing.
 """
 
+import json
 from enum import StrEnum
 from hashlib import sha256
 
+from adaptation.errors import CaseError
 from adaptation.limits import PartLimits
 
 PURPOSE = b"part of adaptation: "  # so that no other use of the pseudonym goes along with the part
@@ -35,3 +37,26 @@ def part_for(pseudonym: str, gate_size: int, limits: PartLimits | None = None) -
     if drawn < limits.train + limits.tune:
         return Part.TUNE
     return Part.GATE if gate_size < limits.gate_full else Part.TRAIN
+
+
+def encode_place(part: Part, generation: int) -> bytes:
+    """Return what a patient is for as the JSON of its file.
+
+    Args:
+        part: of the patient.
+        generation: of the gate's cases; 1 where the part is another.
+    """
+    return json.dumps({"part": part.value, "generation": generation}).encode()
+
+
+def parse_place(content: bytes) -> tuple[Part, int]:
+    """Return part and generation of a patient's file.
+
+    Raises:
+        CaseError: it cannot be read.
+    """
+    try:
+        values = json.loads(content)
+        return Part(values["part"]), int(values["generation"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CaseError(f"the part of a patient cannot be read: {type(error).__name__}") from error

@@ -66,6 +66,7 @@ class Plan:
         cases: of each part.
         seed: of samples.
         first_view: number of the first view of each case.
+        generation: of the gate's cases, which judges.
     """
 
     run: str
@@ -82,6 +83,7 @@ class Plan:
     cases: Mapping[Part, tuple[PlannedCase, ...]]
     seed: int
     first_view: int
+    generation: int = 1
 
     @property
     def names(self) -> frozenset[str]:

@@ -126,7 +126,13 @@ class Runs:
         """Return every look at the gate, oldest first."""
         found = [run.read("judge") for run in self.all() if run.has("judge")]
         return tuple(
-            Look(datetime.fromisoformat(one["at"]), float(one["alpha"]), bool(one["lets_through"])) for one in found
+            Look(
+                datetime.fromisoformat(one["at"]),
+                float(one["alpha"]),
+                bool(one["lets_through"]),
+                int(one.get("generation", 1)),
+            )
+            for one in found
         )
 
     def last_look(self) -> Plan | None:

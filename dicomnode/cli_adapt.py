@@ -15,6 +15,8 @@ adapt_app = typer.Typer(help="What is learnt from the contours that physicians a
 adapt_app.command("cases")(adapt_cases)
 adapt_app.command("retry")(adapt_retry)
 adapt_app.add_typer(case_app, name="case")
+gate_app = typer.Typer(help="The cases that judge a candidate, and their renewal.", no_args_is_help=True)
+adapt_app.add_typer(gate_app, name="gate")
 
 
 @adapt_app.command("report")
@@ -97,11 +99,12 @@ def adapt_run(
 @adapt_app.command("status")
 def adapt_status(as_json: AsJson = False) -> None:
     """Show which run is under way and how far it is, or what the next one waits for."""
-    from dicomnode.commands.adapt_history import gate_wear, runs_of, view_of
+    from dicomnode.commands.adapt_gate import view_gate
+    from dicomnode.commands.adapt_history import runs_of, view_of
     from dicomnode.commands.adapt_run import counts_of, plan_run
 
     config = configuration()
-    worn = gate_wear(config, datetime.now(UTC))
+    worn = view_gate(config, datetime.now(UTC)).warning
     going = [view_of(run) for run in runs_of(config).unfinished()]
     with open_books() as books:
         plan = plan_run(books, "", force=False)
@@ -163,3 +166,49 @@ def adapt_show(
         for key, value in values.items():
             shown = {part: len(cases) for part, cases in value.items()} if key == "cases" else value
             say(f"  {key}: {shown}", markup=False)
+
+
+@gate_app.command("status")
+def gate_status(as_json: AsJson = False) -> None:
+    """Show which cases judge, since when and how often they were looked at; 3 if they are to be renewed."""
+    from dicomnode.commands.adapt_gate import gate_json, view_gate
+
+    view = view_gate(configuration(), datetime.now(UTC))
+    if as_json:
+        print_json(gate_json(view))
+    else:
+        since = f" since {view.since:%Y-%m-%d}" if view.since else ""
+        say(f"generation {view.generation} judges: {view.cases} cases{since}, {view.looks} looks", markup=False)
+        if view.gathered != view.generation:
+            say(
+                f"generation {view.gathered} is gathered: {view.gathered_cases} of {view.needed} cases; it judges as"
+                " soon as it has them",
+                markup=False,
+            )
+        say(f"retired: {view.retired} cases", markup=False)
+        for one in view.renewals:
+            say(f"generation {one.generation}: {one.at:%Y-%m-%d} by {one.by}: {one.why}", markup=False)
+        if view.warning:
+            say(f"WARNING: {view.warning}", markup=False)
+    if view.warning:
+        raise typer.Exit(EXIT_ATTENTION)
+
+
+@gate_app.command("renew")
+def gate_renew(
+    by: Annotated[str, typer.Option(help="The person who decides.")],
+    why: Annotated[str, typer.Option(help="In words, without a patient's name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Have cases that come from now on judge instead of those of now, as soon as there are enough of them."""
+    from dicomnode.commands.adapt_gate import renew_gate
+
+    with open_books(f"adapt gate renew --by {by}") as books:
+        renewal = renew_gate(books.configuration, by, why, datetime.now(UTC))
+    if as_json:
+        print_json({**vars(renewal), "at": renewal.at.isoformat()})
+    else:
+        say(
+            f"generation {renewal.generation} of the gate is gathered; `dicomnode adapt gate status` shows it",
+            markup=False,
+        )

@@ -7,7 +7,6 @@ from typing import Any
 
 from adaptation.errors import AdaptationError
 from adaptation.journal import LOG
-from adaptation.looks import wear_of
 from adaptation.partition import Part
 from adaptation.run_plan import Plan
 from adaptation.runs import END, PLAN, Run, Runs
@@ -41,15 +40,6 @@ class RunView:
 def runs_of(configuration: Configuration) -> Runs:
     """Return the runs of a node."""
     return Runs(configuration.node.data_dir / "adaptation" / "runs")
-
-
-def gate_wear(configuration: Configuration, now: datetime) -> str:
-    """Return in words that the gate's cases are to be replaced; nothing while they are not.
-
-    Raises:
-        AdaptationError: the records of a run cannot be read.
-    """
-    return wear_of(runs_of(configuration).looks(), now, configuration.nights.looks)
 
 
 def view_of(run: Run) -> RunView:

@@ -132,3 +132,40 @@ def test_run_that_is_not_there_is_said(folder: Path) -> None:
     result = CliRunner().invoke(app, ["--config", str(folder / "node.toml"), "adapt", "show", "2020-01-01"])
 
     assert result.exit_code != 0
+
+
+def test_gate_is_renewed_by_a_named_person(folder: Path) -> None:
+    """Who, why and when are kept, in the audit too; the old cases judge on; a second renewal is refused."""
+    before, code = call(folder, "gate", "status")
+    renewal, renewed = call(folder, "gate", "renew", "--by", "A. Physicist", "--why", "a year is over")
+    after, _ = call(folder, "gate", "status")
+
+    assert (code, renewed) == (0, 0)
+    assert (before["generation"], before["cases"], before["looks"], before["gathered"]) == (1, 5, 0, 1)
+    assert (renewal["generation"], renewal["by"], renewal["why"]) == (2, "A. Physicist", "a year is over")
+    assert (after["generation"], after["gathered"], after["gathered_cases"], after["retired"]) == (1, 2, 0, 0)
+    assert after["renewals"] == [renewal]
+    audit = b"".join(path.read_bytes() for path in (folder / "data" / "audit").iterdir() if path.is_file())
+    assert b"adapt gate renew --by A. Physicist" in audit
+    again = CliRunner().invoke(
+        app, ["--config", str(folder / "node.toml"), "adapt", "gate", "renew", "--by", "B", "--why", "again"]
+    )
+    assert again.exit_code != 0
+    assert "generation 2 of the gate is still gathered" in str(again.exception)
+
+
+def test_worn_gate_calls_for_attention_until_it_is_renewed(folder: Path) -> None:
+    """After as many looks as a year has; the looks of before stay in the account."""
+    one = night(folder / "other", store=CaseStore(cases_folder(folder / "data")))
+    runs = Runs(folder / "data" / "adaptation" / "runs")
+    for name in ("2026-03-08", "2026-03-09"):
+        runs.run(name).keep("plan", encode_plan(replace(make_plan(one), run=name)))
+        runs.run(name).keep("judge", {"at": EVENING.isoformat(), "alpha": 0.02, "lets_through": False})
+
+    worn, code = call(folder, "gate", "status")
+    call(folder, "gate", "renew", "--by", "A. Physicist", "--why", "worn out")
+    after, calm = call(folder, "gate", "status")
+
+    assert (code, worn["looks"], calm, after["looks"]) == (EXIT_ATTENTION, 2, 0, 2)
+    assert "`dicomnode adapt gate renew`" in worn["warning"]
+    assert after["warning"] == ""

@@ -191,19 +191,22 @@ def learnt_from(hospital: Hospital) -> None:
 
 
 def naming(hospital: Hospital) -> list[Path]:
-    """Return the files that name the patient's case."""
+    """Return the files that are of the patient's case or name it."""
     files = [path for path in (hospital.folder / "adaptation").rglob("*") if path.is_file()]
-    return [path for path in files if PATIENT in path.as_posix() or PATIENT.encode() in path.read_bytes()]
+    case = f"{PATIENT}-1"
+    return [path for path in files if f"{PATIENT}/1/" in path.as_posix() or case.encode() in path.read_bytes()]
 
 
 def test_a_forgotten_series_is_named_in_no_record_of_learning(hospital: Hospital) -> None:
-    """Its case goes, and so does the case's name in the records of runs, as where a patient is forgotten."""
+    """Its case goes, and so does the case's name in the records of runs; what the patient is for stays."""
     record = hospital.series()
     learnt_from(hospital)
+    part = case_store(hospital.books.configuration).part_of(PATIENT)
 
     forgotten = forget_series(hospital.books, record, whole_patient=False, dry=False)
 
     assert (forgotten.cases, naming(hospital)) == (1, [])
+    assert case_store(hospital.books.configuration).part_of(PATIENT) is part
     run = runs_of(hospital.books.configuration).run("2026-03-02")
     assert run.read(END)["text"] == "features: forgotten case is damaged"
 

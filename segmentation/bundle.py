@@ -58,8 +58,8 @@ class PostProcessing(Part):
     Args:
         threshold: probability from which a voxel is the organ.
         min_cm3: what is smaller is not the organ, and the organ is reported as not found.
-        part_share: of the largest part's weight, from which another part is the organ too; 1 for one part only. A
-            streak of metal can cut a mandible in two.
+        part_share: of the largest part's weight, from which another part near it is the organ too; 1 for one part
+            only. A streak of metal can cut a mandible in two.
         smoothing_slices: standard deviation of a Gaussian along the slices, in steps of the network's grid.
     """
 

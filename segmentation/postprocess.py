@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Box = tuple[slice, slice, slice]
 MIDLINE_ORGANS = ("Brainstem", "Bone_Mandible", "Pituitary", "SpinalCord")  # in the order in which they are trusted
 SURROUND = 2  # voxels of the network's grid around a part that belong to it: where its probability falls to nothing
 TRUNCATED = 4.0  # standard deviations beyond which the Gaussian ends
+GAP_MM = 40.0  # that a streak of metal, or slices that are unclear, can leave between two parts of an organ
+RIVAL = 0.5  # of the largest part's weight, from which weight alone does not say which of two far parts is the organ
 MIN_VOXELS = 2  # of the network's grid, for a midline organ that the others are judged by
 
 
@@ -73,7 +76,7 @@ def draw_organs(
     middle = midline(regions, grid.shape[2])
     drawn = {}
     for organ, region in regions.items():
-        part = main_part(region, organ, middle, chosen[organ].part_share)
+        part = main_part(region, organ, middle, chosen[organ].part_share, grid.voxel_mm)
         if part is not None and (whole := enlarged(region, part, grid, chosen[organ])) is not None:
             drawn[organ] = whole
     part_overlaps(drawn)
@@ -119,8 +122,10 @@ def midline(regions: Mapping[str, Region], columns: int) -> float:
     return (columns - 1) / 2
 
 
-def main_part(region: Region, organ: str, middle: float, share: float) -> NDArray[np.bool_] | None:
-    """Return the connected part that is most of the organ, on its own side, and parts that weigh a share of it.
+def main_part(
+    region: Region, organ: str, middle: float, share: float, voxel_mm: tuple[float, float, float]
+) -> NDArray[np.bool_] | None:
+    """Return the connected part that is most of the organ, on its own side, and parts near it that weigh a share of it.
 
     None where there is nothing on that side. Parts that touch at a corner are one: a thin organ on a coarse grid hangs
     together by corners.
@@ -138,7 +143,31 @@ def main_part(region: Region, organ: str, middle: float, share: float) -> NDArra
         weights = np.where(columns > middle if side == "L" else columns < middle, weights, 0.0)
     if not weights.max() > 0:
         return None
-    return np.asarray(np.isin(labels, numbers[weights >= share * weights.max()]))
+    heaviest = weights.max()
+    sure = numbers[weights >= max(share, RIVAL) * heaviest]
+    return joined(labels, sure, np.setdiff1d(numbers[weights >= share * heaviest], sure), voxel_mm)
+
+
+def joined(
+    labels: NDArray[np.integer[Any]],
+    sure: NDArray[np.integer[Any]],
+    others: NDArray[np.integer[Any]],
+    voxel_mm: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Return the parts that are sure with those others that follow one of them, part by part, within `GAP_MM`.
+
+    What lies farther off is something else that looks alike: a piece of the vault is no mandible, a rib no cord.
+    """
+    whole = np.asarray(np.isin(labels, sure))
+    far = list(others)
+    while far:
+        distance_mm = ndimage.distance_transform_edt(~whole, sampling=voxel_mm)
+        near = [one for one in far if distance_mm[labels == one].min() <= GAP_MM]
+        if not near:
+            break
+        whole |= np.isin(labels, near)
+        far = [one for one in far if one not in near]
+    return whole
 
 
 def enlarged(region: Region, part: NDArray[np.bool_], grid: NetworkGrid, settings: PostProcessing) -> Drawn | None:

@@ -20,7 +20,7 @@ MIDLINE_ORGANS = ("Brainstem", "Bone_Mandible", "Pituitary", "SpinalCord")  # in
 SURROUND = 2  # voxels of the network's grid around a part that belong to it: where its probability falls to nothing
 TRUNCATED = 4.0  # standard deviations beyond which the Gaussian ends
 GAP_MM = 40.0  # that a streak of metal, or slices that are unclear, can leave between two parts of an organ
-RIVAL = 0.5  # of the largest part's weight, from which weight alone does not say which of two far parts is the organ
+RIVAL = 0.25  # of the largest part's weight, from which weight alone does not say which of two far parts is the organ
 MIN_VOXELS = 2  # of the network's grid, for a midline organ that the others are judged by
 
 

@@ -60,7 +60,7 @@ def test_part_that_lies_far_off_is_something_else():
     Of two far parts that weigh alike nobody knows which it is: both are drawn, and a physician sees them.
     """
     main, beside, after = (block((3, 8), (10, 20), columns) for columns in ((4, 12), (20, 24), (32, 35)))
-    far, rival = block((3, 5), (34, 40), (4, 12)), block((3, 8), (34, 40), (4, 12))
+    far, rival = block((3, 4), (34, 40), (4, 12)), block((3, 8), (34, 40), (4, 12))
 
     drawn = draw({"Bone_Mandible": main + beside + after}, settings=PostProcessing(smoothing_slices=0, part_share=0.1))
     assert np.array_equal(drawn["Bone_Mandible"].full(), main + beside + after > 0.5)

@@ -154,7 +154,7 @@ def to_hounsfield(
     is_padding = (values >= padding[0]) & (values <= padding[1]) if padding else None
     if is_padding is not None and is_padding.any():
         # What stands for nothing must not decide which type can hold the rest.
-        values[is_padding] = values.flat[is_padding.argmin()]
+        values[is_padding] = 0 if is_padding.all() else values.flat[is_padding.argmin()]
     hu: NDArray[np.generic]
     if slope.is_integer() and intercept.is_integer() and _fit_int16(values, bits_stored, slope, intercept):
         # Modulo 2 ** 16, which is what 16 bits count in, everything that fits at the end is exact.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -39,6 +39,7 @@ def test_hounsfield_units_are_what_slope_and_intercept_say(bits, bits_stored, si
     np.testing.assert_array_equal(hu, exact.astype(hu.dtype))
 
 
+@example(np.full((4, 5), 33792, dtype=np.uint16), 30792, 3000)
 @given(BITS, st.integers(0, 65535), st.integers(0, 3000))
 def test_padding_is_air_and_does_not_choose_the_type(bits, first, width):
     """What stands for no scan becomes air; what is left decides whether 16 bits hold the series."""

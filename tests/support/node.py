@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
+from random import randrange
 from typing import Any
 
 from lxml.etree import fromstring
@@ -37,11 +39,18 @@ CONTOUR_S = 120.0
 END_STATES = frozenset({State.HELD, State.SENT, State.UNDELIVERED, State.FAILED})
 
 
+# Below the ports that Linux gives to outgoing connections: one of those could take a port before its server does. Each
+# test process goes through them from a place of its own, and no port twice.
+_ports = islice(cycle(range(12000, 32000)), randrange(20000), None)
+
+
 def free_port() -> int:
     """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+    raise AssertionError("the ports do not end")
 
 
 def tps(port: int, ae_title: str = "TPS") -> Peer:

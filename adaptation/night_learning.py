@@ -72,6 +72,7 @@ def recipe_for(night: Night, plan: Plan, steps: int | None = None) -> Recipe:
         # It brings back lenses that a network has lost, and makes a cord wider than it is.
         foreground=recipe.training.foreground if SMALL_ORGANS & set(base.organs) else 0.0,
         average=settings.average,
+        blend=settings.blend,
         tune_every=settings.tune_every,
         patience=settings.patience,
         checkpoint_every=CHECKPOINT_EVERY,

@@ -15,6 +15,7 @@ class NightSettings:
         rate: times the learning rates of the preset `site`; more for few steps.
         batch: samples of a step; 0 for what the network's size calls for.
         average: of the moving average of the weights.
+        blend: share of the way from the base's weights to those learnt at which the candidate lies.
         tune_every: steps between looks at the tuning cases.
         patience: so many looks without a gain stop the training.
         keep_features: whether the features of the locked trunk are computed once and kept.
@@ -34,6 +35,7 @@ class NightSettings:
     rate: float = 1.0
     batch: int = 0
     average: float = 0.999
+    blend: float = 0.7
     tune_every: int = 400
     patience: int = 4
     keep_features: bool = True
@@ -50,5 +52,7 @@ class NightSettings:
             or min(self.minutes, self.rate) <= 0
         ):
             raise ValueError("steps, minutes, rate, tune_every, views, samples and processes are above 0")
+        if not 0 < self.blend <= 1:
+            raise ValueError("blend is a share of the way from the base to what was learnt, above 0 and at most 1")
         if not 0 <= self.source_share < 1:
             raise ValueError("source_share is a share of a batch, below 1")

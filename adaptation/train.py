@@ -51,7 +51,7 @@ def train(
     team: Team = ALONE,
     report: Callable[[State], None] = lambda _state: None,
 ) -> Weights:
-    """Train `network` in place and return the moving average of its weights, which is the better model.
+    """Train `network` in place and return the moving average of its weights, blended with those that it began with.
 
     Args:
         network: on the device that trains, with the weights to begin with.
@@ -60,7 +60,7 @@ def train(
         training: how.
         through: what makes logits of a batch's inputs with the network's weights; None: the network itself.
         checkpoint: where to.
-        tune: how well weights do on cases that are not learnt from; the best come out. None: the last come out.
+        tune: how well weights that would come out do on cases that are not learnt from; the best do. None: the last.
         team: of processes that share each batch.
         report: told after every step, and after a resumed training is where it was.
 
@@ -71,6 +71,7 @@ def train(
     lock(network, training)
     state = State.at_first(network, optimiser_of(network, training))
     start = copied(network.state_dict())
+    blended = partial(blend, start, share=training.blend)
     device = next(network.parameters()).device
     knots = torch.tensor(preprocessing.hu_knots, device=device)
     if checkpoint and checkpoint.path.exists():
@@ -94,7 +95,7 @@ def train(
         state.follow(min(training.average, (1 + step) / (10 + step)))
         is_last = step == training.steps or (checkpoint is not None and team.told(checkpoint.must_end))
         if tune and (step % training.tune_every == 0 or is_last):
-            state.note_tuning(team.told(partial(tune, state.average)))
+            state.note_tuning(team.told(partial(tune, blended(state.average))))
         is_last = is_last or is_stale(state, training)
         pauses = checkpoint is not None and not is_last and team.told(checkpoint.must_pause)
         if checkpoint and team.leads and (step % training.checkpoint_every == 0 or is_last or pauses):
@@ -104,7 +105,7 @@ def train(
             break
         if pauses:
             raise Paused(f"the training gave way after step {step} of {training.steps}")
-    return state.result
+    return blended(state.result)
 
 
 def is_stale(state: State, training: Training) -> bool:
@@ -117,6 +118,15 @@ def loss_in(training: Training, team: Team) -> Callable[..., Tensor]:
     if training.loss == "cross-entropy":
         return partial(cross_entropy, summed=team.summed)
     return partial(dice_and_cross_entropy, foreground=training.foreground, summed=team.summed)
+
+
+@torch.no_grad()
+def blend(start: Mapping[str, Tensor], learnt: Mapping[str, Tensor], share: float) -> Weights:
+    """Return the weights at a share of the way from the first ones to the learnt ones; whole numbers are the learnt."""
+    return {
+        name: torch.lerp(start[name], value, share) if value.is_floating_point() and share < 1 else value
+        for name, value in learnt.items()
+    }
 
 
 @torch.no_grad()

@@ -37,6 +37,8 @@ class Training:
         foreground: weight of the cross-entropy within each organ; see the loss.
         precision: of the network's arithmetic; weights and losses are always float32.
         average: of the moving average of the weights, which is what comes out; 0 for the weights themselves.
+        blend: share of the way from the weights that it began with to those learnt at which what comes out lies
+            (WiSE-FT, Wortsman 2022); 1 for the learnt weights themselves.
         max_grad_norm: gradients are shortened to it.
         spike: a mean loss over `spike_steps` that is so many times the median of those before stops the training.
         spike_steps: of which the mean is taken; a single loss of a batch of one slice says little.
@@ -62,6 +64,7 @@ class Training:
     foreground: float = 0.0
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     average: float = 0.998
+    blend: float = 1.0
     max_grad_norm: float = 12.0
     spike: float = 5.0
     spike_steps: int = 1

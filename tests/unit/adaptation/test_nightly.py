@@ -550,8 +550,11 @@ def test_shadow_waits_for_patients(tmp_path):
 
 
 def test_candidate_that_fails_in_the_shadow_goes(tmp_path):
-    """Where new patients are drawn as the base learnt them, the candidate is worse, and is taken out of the shadow."""
-    one = night(tmp_path, limits=SHADOWED, promotes=True)
+    """Where new patients are drawn as the base learnt them, the candidate is worse, and is taken out of the shadow.
+
+    With a part of the base's weights in the candidate it would still draw them well.
+    """
+    one = night(tmp_path, limits=SHADOWED, promotes=True, settings=replace(SETTINGS, blend=1.0))
     fill(one.store)
     finish(one)
     later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))

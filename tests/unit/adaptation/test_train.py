@@ -76,6 +76,28 @@ def test_resumed_training_gives_what_an_uninterrupted_one_gives(tmp_path, optimi
     assert len(states[-1].history.losses) == 6
 
 
+def test_what_comes_out_lies_on_the_way_from_the_first_weights_to_the_learnt_ones():
+    """A quarter of the way is what the tuning cases judge and what comes out; the training itself is the same."""
+    first, judged = fresh().state_dict(), []
+    locked = dataclasses.replace(TRAINING, trained=places_from(SMALL, "spp"), frozen_statistics=True)
+    learnt = train(fresh(), batch_of, PREPROCESSING, locked)
+
+    def judge(weights):
+        judged.append(dict(weights))
+        return score_of(weights)
+
+    some = dataclasses.replace(locked, blend=0.25, tune_every=6)
+    blended = train(fresh(), batch_of, PREPROCESSING, some, tune=judge)
+
+    for name, weight in first.items():
+        assert torch.equal(blended[name], judged[-1][name])
+        if place_of(name) not in locked.trained or not weight.is_floating_point():
+            assert torch.equal(blended[name], learnt[name])
+        else:
+            assert torch.allclose(blended[name] - weight, (learnt[name] - weight) / 4, atol=1e-6)
+    assert not torch.equal(learnt["head.classify.weight"], first["head.classify.weight"])
+
+
 def test_batches_that_are_drawn_ahead_are_the_same():
     """From whatever step, in whatever order; the next one is drawn before it is asked for."""
     asked = []

@@ -12,6 +12,7 @@ from pydicom.errors import InvalidDicomError
 from adaptation.errors import CaseError
 from adaptation.labelled_ct import Case, Found, LabelledCt, LeftOut
 from segmentation.ct import read_ct_series
+from segmentation.ct_header import UNREADABLE
 from segmentation.errors import SegmentationError, StructureSetError
 from segmentation.names import NO_OWN_NAMES, OwnNames, match_names
 from segmentation.rtstruct_reader import read_structure_set
@@ -114,7 +115,7 @@ def read_dicom_case(reading: _Reading) -> LabelledCt:
         ct = read_ct_series(reading.slices)
         ds = dcmread(reading.structure_set)
         masks = read_structure_set(ds, ct.headers, ct.volume.grid)
-    except (SegmentationError, InvalidDicomError, OSError, ValueError) as error:
+    except (SegmentationError, InvalidDicomError, OSError, *UNREADABLE) as error:
         raise CaseError(str(error)) from error
     organs, notes = _organs_of(ds, reading)
     # A namesake without contours is no rival: `match_names` was not asked about it.
@@ -148,7 +149,7 @@ def _read_headers(folder: Path) -> tuple[dict[str, _Ct], list[_Drawing]]:
             elif kind == RT_STRUCTURE_SET_STORAGE:
                 whole = dcmread(path)
                 drawings.append(_Drawing(path, _without_contours(whole), summarise(whole)))
-        except (InvalidDicomError, StructureSetError, EOFError, ValueError):
+        except (InvalidDicomError, StructureSetError, EOFError, *UNREADABLE):
             continue
     return series, drawings
 

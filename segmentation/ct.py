@@ -14,7 +14,6 @@ from segmentation.ct_header import parse_slice_header, read_up_to_pixels, whole_
 from segmentation.errors import SeriesError
 from segmentation.geometry import Grid
 from segmentation.pixel_data import read_pixels, stored_values, to_hounsfield
-from segmentation.raw_elements import HeaderWalk
 from segmentation.slice_header import SliceHeader
 from segmentation.volume import Volume
 from segmentation.volume_check import UNCOMPRESSED, check_volume
@@ -51,10 +50,10 @@ def read_ct_series(paths: Sequence[Path]) -> CtSeries:
     Raises:
         SeriesError: with every reason why the files make no volume.
     """
-    files, walk = [], HeaderWalk()
-    for path in paths:
-        ds, pixel_offset = read_up_to_pixels(path, walk)
-        files.append(_SliceFile(path, ds, pixel_offset, parse_slice_header(ds)))
+    files = [
+        _SliceFile(path, ds, pixel_offset, parse_slice_header(ds))
+        for path, (ds, pixel_offset) in zip(paths, read_up_to_pixels(paths), strict=True)
+    ]
     if reasons := check_volume([file.header for file in files]):
         raise SeriesError([reason.text for reason in reasons])
     files, grid = _in_order(files)

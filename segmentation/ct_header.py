@@ -16,12 +16,14 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from segmentation.errors import SeriesError
-from segmentation.raw_elements import HeaderWalk, tag_of
+from segmentation.raw_elements import LONG_VRS, SHORT_VRS, HeaderWalk, tag_of
 from segmentation.slice_header import PixelFormat, SliceHeader
 
 HEADER_BYTES = 1 << 14  # what most CT headers fit into; a longer one is pydicom's
 UID_LETTERS = frozenset("0123456789.")
 PLAIN_TEXT = frozenset({"CS", "DS", "IS", "LO", "PN", "SH", "UI"})
+KNOWN_VRS = frozenset((*SHORT_VRS.values(), *LONG_VRS.values()))
+UNKNOWN_VR = "has an element of an unknown value representation (VR): neither its length nor what follows is sure"
 UNREADABLE = (  # all that pydicom has been seen to raise of a header
     *(ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError),
     *(BytesLengthException, struct.error),
@@ -32,10 +34,27 @@ def read_headers(paths: Sequence[Path]) -> list[Dataset]:
     """Return the datasets of files, in the order given, each read up to its pixel data.
 
     Raises:
-        SeriesError: if any is not a DICOM file.
+        SeriesError: if any is not a DICOM file that can be read.
     """
-    walk = HeaderWalk()
-    return [read_up_to_pixels(path, walk)[0] for path in paths]
+    return [ds for ds, _ in read_up_to_pixels(paths)]
+
+
+def read_up_to_pixels(paths: Sequence[Path]) -> list[tuple[Dataset, int]]:
+    """Return each file's dataset without pixels, and the offset of its Pixel Data element.
+
+    Args:
+        paths: of one series, whose slices together are read quickly.
+
+    Raises:
+        SeriesError: if any is not a DICOM file that can be read; it is named by its place among the paths.
+    """
+    walk, read = HeaderWalk(), []
+    for number, path in enumerate(paths, start=1):
+        try:
+            read.append(_read_one(path, walk))
+        except SeriesError as error:
+            raise SeriesError([f"file {number} of {len(paths)} {reason}" for reason in error.reasons]) from error
+    return read
 
 
 def parse_slice_header(ds: Dataset) -> SliceHeader:
@@ -80,15 +99,11 @@ def _parse_pixel_format(ds: Dataset) -> PixelFormat:
     )
 
 
-def read_up_to_pixels(path: Path, walk: HeaderWalk) -> tuple[Dataset, int]:
+def _read_one(path: Path, walk: HeaderWalk) -> tuple[Dataset, int]:
     """Return a file's dataset without pixels, and the offset of the Pixel Data element.
 
-    Args:
-        path: the file.
-        walk: the same for all slices of a series, which makes it quick.
-
     Raises:
-        SeriesError: if it is not a DICOM file.
+        SeriesError: if it cannot be read, with what the file is or has.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -96,9 +111,23 @@ def read_up_to_pixels(path: Path, walk: HeaderWalk) -> tuple[Dataset, int]:
                 return plain
         with path.open("rb") as file:
             ds = dcmread(file, stop_before_pixels=True)
-            return ds, file.tell()  # pydicom goes back to the element at which it stops
+            offset = file.tell()  # pydicom goes back to the element at which it stops
+    except NotImplementedError as error:  # of a VR that pydicom does not know, in an element that it needs itself
+        raise SeriesError([UNKNOWN_VR]) from error
     except (InvalidDicomError, EOFError, *UNREADABLE) as error:
-        raise SeriesError(["a file of the series is not DICOM, or is damaged"]) from error
+        raise SeriesError(["is not DICOM, or is damaged"]) from error
+    if has_unknown_vr(ds):
+        raise SeriesError([UNKNOWN_VR])
+    return ds, offset
+
+
+def has_unknown_vr(ds: Dataset) -> bool:
+    """Return whether an element has a VR that is none of PS3.5 6.2, so that how long it is was a guess of pydicom's."""
+    return any(
+        isinstance(element, RawDataElement) and element.VR is not None and element.VR not in KNOWN_VRS
+        for part in (getattr(ds, "file_meta", {}), ds)
+        for element in part.values()
+    )
 
 
 def _transfer_syntax_uid(ds: Dataset) -> str:

@@ -7,7 +7,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from dicomnode.errors import NotFound
-from segmentation.ct_header import parse_slice_header, read_headers
+from segmentation.ct_header import UNKNOWN_VR, UNREADABLE, has_unknown_vr, parse_slice_header, read_headers
 from segmentation.errors import SeriesError
 from segmentation.series_check import CT_IMAGE_STORAGE, check_series
 
@@ -21,15 +21,22 @@ def find_ct_series(folder: Path, series_instance_uid: str = "") -> list[Path]:
 
     Raises:
         NotFound: if there is none, or several and none is named.
+        SeriesError: if a file may be a slice and cannot be known for one.
     """
     if not folder.is_dir():
         raise NotFound(f"{folder} is no folder")
     found: dict[str, list[Path]] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for number, path in enumerate(paths, start=1):
         try:
             ds = dcmread(path, specific_tags=["SOPClassUID", "SeriesInstanceUID"], stop_before_pixels=True)
-        except (InvalidDicomError, EOFError, ValueError):
+            unknown_vr = has_unknown_vr(ds)
+        except NotImplementedError:  # as pydicom says it of an element that it needs itself
+            unknown_vr = True
+        except (InvalidDicomError, EOFError, *UNREADABLE):
             continue
+        if unknown_vr:  # to pass over what may be a slice would be to contour the series without it
+            raise SeriesError([f"file {number} of {len(paths)} in the folder, by their names, {UNKNOWN_VR}"])
         if ds.get("SOPClassUID") == CT_IMAGE_STORAGE:
             found.setdefault(str(ds.get("SeriesInstanceUID", "")), []).append(path)
     if series_instance_uid:

@@ -12,6 +12,7 @@ from random import Random
 from pydicom import Dataset
 
 from dicomnode.acceptance import identify, require_content, summarise_structure_set
+from dicomnode.commands.ct_folder import find_ct_series
 from dicomnode.commands.structures import read_structure_set_file, show_structure_set
 from dicomnode.dimse import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from dicomnode.errors import NodeError, Refusal
@@ -124,7 +125,7 @@ def ct_files() -> tuple[tuple[bytes, bytes], ...]:
 
 
 def fuzz_ct_series(folder: Path, random: Random) -> None:
-    """Read a series of which a slice is wrong, and its header behind a sound one as by itself."""
+    """Find and read a series of which a slice is wrong, and its header behind a sound one as by itself."""
     files = list(random.choice(ct_files()))
     files[1] = mutate(files[1], random)
     paths = [folder / f"slice_{number}.dcm" for number in range(len(files))]
@@ -132,6 +133,8 @@ def fuzz_ct_series(folder: Path, random: Random) -> None:
         path.write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        with contextlib.suppress(NodeError, SegmentationError):
+            find_ct_series(folder)
         with contextlib.suppress(SegmentationError):
             read_ct_series(paths)
     walk = HeaderWalk()

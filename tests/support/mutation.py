@@ -13,6 +13,7 @@ WORDS = (
         b"UI",
         b"DS",
         b"AT",
+        b"ZZ",
         b"\xff\xff",
         b"\0\0",
         b"\\",

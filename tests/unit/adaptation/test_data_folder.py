@@ -193,6 +193,29 @@ def test_ct_that_makes_no_volume_is_left_out_when_it_is_loaded(folder):
         case.load()
 
 
+def test_slice_with_a_vr_that_is_none_is_the_reason_when_it_is_loaded(folder):
+    """A training says which file it is, and goes on without the case."""
+    path = folder / "one" / "ct" / "CT.0003.dcm"
+    path.write_bytes(path.read_bytes().replace(b"\x10\x00\x40\x00CS", b"\x10\x00\x40\x00ZZ"))
+
+    (case,) = find_cases(folder).cases
+
+    with pytest.raises(CaseError, match=r"file \d+ of 32 has an element of an unknown value representation"):
+        case.load()
+
+
+def test_file_whose_kind_has_a_vr_that_is_none_is_no_case(folder):
+    """It is passed over like all that is not read, and stops no training with others."""
+    write_case(folder / "two", 9)
+    for path in (folder / "one" / "ct").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\x08\x00\x16\x00UI", b"\x08\x00\x16\x00ZZ"))
+
+    found = find_cases(folder)
+
+    assert len(found.cases) == 1
+    assert "one/rs.dcm: the CT that it was drawn on is not in the folder" in reasons(found)
+
+
 def test_folder_that_is_not_there_is_said(tmp_path):
     """By its name."""
     with pytest.raises(CaseError, match="nowhere is no folder"):

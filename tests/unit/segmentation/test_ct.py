@@ -33,6 +33,14 @@ DATA = Path(__file__).parents[4] / "shared" / "data"
 SHAPE = (7, 9)  # odd on purpose
 
 
+UNNEEDED = {
+    "SpecificCharacterSet": "ISO_IR 100",
+    "ReferringPhysicianName": "CANARY",
+    "PatientSex": "O",
+    "RescaleType": "HU",
+}
+
+
 def stored_pixels(seed, lowest=0, highest=4095, shape=SHAPE):
     return np.random.default_rng(seed).integers(lowest, highest, shape, endpoint=True).astype("<i4")
 
@@ -72,6 +80,14 @@ def save_series(folder, count=3, syntax=ExplicitVRLittleEndian, **changes):
         save(slice_dataset(index, stored_pixels(index), **changes), folder / f"{(index * 7) % 10}.dcm", syntax)
         for index in range(count)
     ]
+
+
+def spoil_vr(path, keyword, vr=b"ZZ"):
+    """Write two letters over the VR of an element of a file in explicit VR; of a tag that is there once."""
+    tag = pydicom.tag.Tag(keyword)
+    begins = tag.group.to_bytes(2, "little") + tag.element.to_bytes(2, "little")
+    before, after = path.read_bytes().split(begins + pydicom.datadict.dictionary_VR(tag).encode())
+    path.write_bytes(before + begins + vr + after)
 
 
 def save_one(folder, pixels, **changes):
@@ -282,6 +298,19 @@ def test_a_file_that_is_not_dicom_is_told(tmp_path):
 
     with pytest.raises(SeriesError, match="not DICOM"):
         read_headers([path])
+
+
+@pytest.mark.parametrize("keyword", UNNEEDED)
+@pytest.mark.parametrize("read", [read_headers, read_ct_series])
+def test_a_vr_that_is_none_is_told_by_the_place_of_its_file(tmp_path, keyword, read):
+    """Two letters that are no VR leave a length unsure, needed or not: the file is named, not its patient."""
+    paths = save_series(tmp_path, **UNNEEDED)
+    spoil_vr(paths[1], keyword)
+
+    with pytest.raises(SeriesError) as raised:
+        read(paths)
+
+    assert str(raised.value).startswith("file 2 of 3 has an element of an unknown value representation")
 
 
 def test_malformed_values_become_reasons():

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from adaptation.case_record import CaseRecord
+from adaptation.errors import AdaptationError, CaseError
 from adaptation.evidence import Outcome, Shadow
 from adaptation.gate import judge
 from adaptation.gate_pairs import surface_dsc
@@ -90,16 +91,37 @@ def shadowed_candidate(night: Night, run: Run) -> Learner:
 
 def _stale(night: Night, plan: Plan, candidate: Learner) -> str:
     """Return why a candidate cannot be held against the model in service any more; nothing where it can be."""
-    digest = candidate.digest
+    if _in_service(night) not in {plan.current.digest, _shadowed(night)}:  # its own: a kill came behind a promotion
+        return f"another model is in service than {plan.current.name}, against which it was judged"
+    try:
+        folder_of(plan.current)
+    except AdaptationError:
+        return f"{plan.current.name}, against which it was judged, is not there any more"
+    try:
+        cases = gate_cases(night, plan)
+    except CaseError:
+        return "a case of its gate was replaced or set aside, and is kept no longer"
     if candidate.folder or (
-        all(path_of_scores(night, digest, case, SITE).exists() for case in gate_cases(night, plan))
-        and all(path_of_scores(night, digest, case, BASE).exists() for case in night.regression)
+        all(path_of_scores(night, candidate.digest, case, SITE).exists() for case in cases)
+        and all(path_of_scores(night, candidate.digest, case, BASE).exists() for case in night.regression)
     ):
         return ""
     return (
         "the node judges otherwise since an update, and the candidate of which single organs went over is not there"
         " any more to be judged anew"
     )
+
+
+def _in_service(night: Night) -> str:
+    """Return the digest of what serves: a version, or the base."""
+    service = night.registry.current(night.model).version
+    return service.digest if service else learner_of(night.base).digest
+
+
+def _shadowed(night: Night) -> str:
+    """Return the digest of the version in the shadow."""
+    version = night.registry.shadow(night.model)
+    return version.digest if version else ""
 
 
 def watched(night: Night, plan: Plan) -> Shadow:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from adaptation.partition import Part
 from adaptation.runs import Run
 from adaptation.score_file import DEFINITION
 from segmentation.bundle import read_manifest, verify_bundle
+from segmentation.registry import Registry
 from segmentation.registry_version import Standing
 from tests.support.nights import (
     EVENING,
@@ -29,7 +31,7 @@ from tests.support.nights import (
     site_case,
     with_limits,
 )
-from tests.support.tiny import ORGAN_HU, marked_phantom
+from tests.support.tiny import ORGAN_HU, marked_phantom, write_tiny_bundle
 
 pytestmark = pytest.mark.slow
 QUICK = replace(SETTINGS, steps=4, tune_every=2)
@@ -476,6 +478,85 @@ def test_update_takes_a_candidate_of_single_organs_out_of_the_shadow(tmp_path, m
     assert one.registry.shadow("tiny") is None
     assert one.registry.current("tiny").version is None
     assert not later.run.is_ended
+
+
+def promoted(one, folder, version):
+    """Put another version of the tiny model into service."""
+    write_tiny_bundle(folder / version, version=version)
+    added = one.registry.add("tiny", folder / version, origin="test", by="physicist", at=EVENING)
+    return one.registry.promote("tiny", added.digest, by="physicist", why="test", at=EVENING)
+
+
+def test_shadow_whose_model_in_service_was_replaced_and_purged_ends_and_the_night_goes_on(tmp_path):
+    """What is gone stops no night after night: the candidate leaves the shadow with the reason, and a run is planned."""
+    one = night(tmp_path, limits=SHADOWED, promotes=True, registry=Registry(tmp_path / "registry", keep=1))
+    fill(one.store)
+    first = promoted(one, tmp_path, "2")
+    finish(one)
+    shadowed = one.registry.shadow("tiny")
+    promoted(one, tmp_path, "3")
+    last = promoted(one, tmp_path, "4")
+    assert not first.folder.exists()
+
+    later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
+    filed(one.store, patients(Part.TRAIN, 1, first=200)[0], at=EVENING + timedelta(hours=6))
+    advance(later)
+    advance(later)
+
+    reason = "another model is in service than tiny 2, against which it was judged"
+    assert later.run.read("shadow")["reasons"] == [reason]
+    assert later.run.read("shadow")["run"] == one.name
+    assert shadowed is not None
+    assert one.registry.shadow("tiny") is None
+    assert one.registry.current("tiny").version.digest == last.digest
+    assert later.run.plan().current.digest == last.digest
+
+
+def test_candidate_that_a_person_promoted_from_the_shadow_ends_there_once_what_was_before_it_is_gone(tmp_path):
+    """It stays in service: only the comparison ends."""
+    one = night(tmp_path, limits=SHADOWED)
+    fill(one.store)
+    before = promoted(one, tmp_path, "2")
+    finish(one)
+    version = one.registry.shadow("tiny")
+    one.registry.promote("tiny", version.digest, by="physicist", why="test", at=EVENING)
+    shutil.rmtree(before.folder)
+
+    later = replace(one, name="2026-03-11", clock=lambda: EVENING + timedelta(days=1))
+    advance(later)
+
+    assert later.run.read("shadow")["reasons"] == ["tiny 2, against which it was judged, is not there any more"]
+    assert one.registry.shadow("tiny") is None
+    assert one.registry.current("tiny").version.digest == version.digest
+
+
+def test_shadow_one_of_whose_gate_cases_was_replaced_and_purged_ends_and_the_night_goes_on(tmp_path):
+    """The comparison on the gate's cases cannot be made again without one of them."""
+    one, later = in_the_shadow(tmp_path, SHADOWED)
+    case = one.run.plan().cases[Part.GATE][0]
+    one.store.decide(case.name, Status.REJECTED, by="physicist", why="test", at=EVENING)
+    one.store.purge(EVENING + timedelta(days=1))
+
+    advance(later)
+
+    assert later.run.read("shadow")["reasons"] == [
+        "a case of its gate was replaced or set aside, and is kept no longer"
+    ]
+    assert one.registry.shadow("tiny") is None
+    assert not later.run.is_ended
+
+
+def test_kill_behind_a_promotion_out_of_the_shadow_leaves_the_same(tmp_path):
+    """The step is done again: the version that passed is in service already, and leaves the shadow."""
+    one, later = in_the_shadow(tmp_path, SHADOWED)
+    version = one.registry.shadow("tiny")
+    one.registry.promote("tiny", version.digest, by="the schedule", why="killed behind this", at=EVENING)
+
+    advance(later)
+
+    assert later.run.read("shadow")["outcome"] == "passed"
+    assert one.registry.shadow("tiny") is None
+    assert one.registry.current("tiny").version.digest == version.digest
 
 
 def test_candidate_goes_through_the_shadow_into_service(tmp_path):

@@ -488,7 +488,7 @@ def promoted(one, folder, version):
 
 
 def test_shadow_whose_model_in_service_was_replaced_and_purged_ends_and_the_night_goes_on(tmp_path):
-    """What is gone stops no night after night: the candidate leaves the shadow with the reason, and a run is planned."""
+    """What is gone stops no night after night: the candidate leaves the shadow, and a run is planned."""
     one = night(tmp_path, limits=SHADOWED, promotes=True, registry=Registry(tmp_path / "registry", keep=1))
     fill(one.store)
     first = promoted(one, tmp_path, "2")

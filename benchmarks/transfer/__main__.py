@@ -5,8 +5,9 @@
     python -m benchmarks.transfer --out RESULTS --write docs/experiment.md             # the tables, from the results
 
 Each cell writes its result to a file and is skipped when that is there; a training that was stopped goes on from its
-checkpoint. Several of these processes may work on one folder: a cell is one process's. Each computes with one thread:
-beside other work, threads that wait for each other cost more than they give. MONAI must be installed for the peer.
+checkpoint. Where the node draws or judges otherwise than when a result was written, its weights are judged anew.
+Several of these processes may work on one folder: a cell is one process's. Each computes with one thread: beside other
+work, threads that wait for each other cost more than they give. MONAI must be installed for the peer.
 """
 
 import argparse

@@ -20,6 +20,9 @@ PLACES = {
 }
 """Up to where the source model is frozen, and what is then re-trained."""
 COUNTS = (5, 10, 20, 40)
+BLEND = 0.7  # as the node's nights do
+BLENDS = {5: (BLEND,), 10: (0.3, 0.5, BLEND), 20: (BLEND,), 40: (0.5, BLEND)}
+"""Shares of the way that are judged, by the number of target cases."""
 SHORT = 10  # target cases: where the transfer has most to give
 
 
@@ -34,6 +37,7 @@ class Cell:
         frozen: up to where the transferred model is; see `PLACES`.
         network: ResNet-SPP with the head `plus` or `paper`, or the peer.
         curve: whether it is looked at on the way.
+        blend: share of the way from the source model to the transferred one at which the weights lie that are judged.
     """
 
     world: World
@@ -42,11 +46,13 @@ class Cell:
     frozen: str = NOTHING
     network: Network = "plus"
     curve: bool = False
+    blend: float = 1.0
 
     @property
     def name(self) -> str:
         """Of its files."""
-        return f"{self.world}-{self.network}-{self.model}-{self.cases:02d}-{self.frozen}"
+        some = f"-blend{self.blend:g}" if self.blend < 1 else ""
+        return f"{self.world}-{self.network}-{self.model}-{self.cases:02d}-{self.frozen}{some}"
 
     @property
     def source(self) -> "Cell | None":
@@ -68,6 +74,7 @@ REAL = (
     Cell("real", "ST", SHORT, network="unet"),
 )
 PHANTOM = (Cell("phantom", "S"), Cell("phantom", "ST", SHORT, PAPER), Cell("phantom", "T", SHORT))
+BLENDED = tuple(Cell("real", "ST", number, PAPER, blend=blend) for number, shares in BLENDS.items() for blend in shares)
 LATER = (
     Cell("real", "T", 40, network="unet"),
     Cell("real", "T", 20),
@@ -77,4 +84,4 @@ LATER = (
     Cell("real", "T", SHORT, network="unet"),
     *(Cell("real", "ST", SHORT, frozen) for frozen in PLACES if frozen not in {"spp", PAPER}),
 )
-CELLS = REAL + PHANTOM + LATER
+CELLS = REAL + PHANTOM + BLENDED + LATER

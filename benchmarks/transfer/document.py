@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.transfer.cells import COUNTS, NOTHING, PAPER, PLACES, SHORT, Cell, Model, World
+from benchmarks.transfer.cells import BLENDS, COUNTS, NOTHING, PAPER, PLACES, SHORT, Cell, Model, World
 from benchmarks.transfer.results import ALL, Result, Results, mean, organs_of, p_better, wins
-from benchmarks.transfer.tables import counts, p_of, rows_by_organ, table_two
+from benchmarks.transfer.tables import counts, p_of, rows_by_organ, shares_of_the_way, table_two
 
 BEGIN, END = "<!-- results -->", "<!-- end -->"
 MOST = 0.5  # of the organs
@@ -19,7 +19,8 @@ def write_document(out: Path, path: Path) -> None:
     """
     results = Results(out)
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    chapters = [answer(results), real(results), places(results), numbers(results), time_needed(results), peers(results)]
+    chapters = [answer(results), real(results), places(results), numbers(results), blends(results)]
+    chapters += [time_needed(results), peers(results)]
     text = "\n\n".join([*chapters, phantoms(results)])
     path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
@@ -116,6 +117,23 @@ def numbers(results: Results) -> str:
     ]
     table = counts(rows, source.dices) if source else "not run"
     return f"## How many target patients\n\n{table}"
+
+
+def blends(results: Results) -> str:
+    """Return what weights between S and ST do."""
+    source = results.of(Cell("real", "S"))
+    rows = [
+        (
+            number,
+            blend,
+            results.of(Cell("real", "ST", number, PAPER, blend=blend)),
+            results.of(Cell("real", "T", number)),
+        )
+        for number, shares in BLENDS.items()
+        for blend in (*shares, 1.0)
+    ]
+    table = shares_of_the_way(rows, source.dices) if source else "not run"
+    return f"## Some of the way from S to ST\n\n{table}"
 
 
 def time_needed(results: Results) -> str:

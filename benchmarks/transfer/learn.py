@@ -16,6 +16,7 @@ from adaptation.history import mean_of
 from adaptation.learnt_from import write_learnt_from
 from adaptation.recipes import Recipe
 from adaptation.samples import Prepared, Sampler, prepare
+from adaptation.score_file import DEFINITION
 from adaptation.state import State
 from adaptation.train import Checkpoint, train
 from adaptation.training import Training
@@ -29,7 +30,7 @@ from segmentation.network.beginning import new_segmenter
 from segmentation.network.checkpoint import write_bundle
 from segmentation.network.segmenter import Segmenter
 
-RESULT, PROGRESS, PEER = "result.json", "progress.json", "peer.safetensors"
+RESULT, PROGRESS, PEER, BUNDLE = "result.json", "progress.json", "peer.safetensors", "bundle"
 LOOKS = 4  # at the target's first cases on the way; they choose nothing
 LOOKED_AT = 4  # cases
 TIMED_STEPS = 8
@@ -55,28 +56,32 @@ class Bench:
 
 
 def is_done(folder: Path, cell: Cell) -> bool:
-    """Whether a cell has its result."""
-    return (folder / cell.name / RESULT).exists()
+    """Whether a cell has its result, as it is judged now."""
+    path = folder / cell.name / RESULT
+    return path.exists() and json.loads(path.read_text()).get("definition") == DEFINITION
 
 
 def run(cell: Cell, bench: Bench) -> None:
-    """Train a cell, judge it, and write its result."""
+    """Train a cell, if its weights are not there, judge it, and write its result."""
     recipe = recipe_of(cell)
     given = bench.centres.bundle if cell.model == "S" else None
     progress = Progress(bench.of(cell) / PROGRESS)
-    network = beginning(cell, recipe, bench)
+    known = given is not None or (bench.of(cell) / weights_of(cell)).exists()
+    network = finished(cell, recipe, bench) if known else beginning(cell, recipe, bench)
     if given is None:
         training = replace(recipe.training, steps=steps_of(cell, recipe, network, bench, progress))
         recipe = replace(recipe, training=training)
+    if not known:
         learn_from = bench.centres.source if cell.model == "S" else bench.centres.target[: cell.cases]
         prepared = [prepare(case.load(), recipe.organs, recipe.preprocessing) for case in learn_from]
-        bench.say(f"{cell.name}: {len(prepared)} cases, {training.steps} steps")
+        bench.say(f"{cell.name}: {len(prepared)} cases, {recipe.training.steps} steps")
         network.load_state_dict(_trained(cell, recipe, network, prepared, bench=bench, progress=progress))
         keep(cell, recipe, network, bench)
     home = judged(network, recipe, bench.centres.at_home) if cell.model == "S" else None
     away = judged(network, recipe, bench.centres.test)
     result = {
         **asdict(cell),
+        "definition": DEFINITION,
         "steps": recipe.training.steps if given is None else 0,
         "cpu_seconds": progress.cpu_seconds,
         "curve": progress.curve,
@@ -100,17 +105,34 @@ def beginning(cell: Cell, recipe: Recipe, bench: Bench) -> nn.Module:
         if source:
             network.load_state_dict(load_file(bench.of(source) / PEER))
     else:
-        base = (bench.centres.bundle or bench.of(source) / "bundle") if source else None
-        base = bench.centres.bundle if cell.model == "S" else base
+        base = (bench.centres.bundle or bench.of(source) / BUNDLE) if source else None
         network = new_segmenter(recipe.variant, recipe.organs, recipe.training.seed, base)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     return network
 
 
+def finished(cell: Cell, recipe: Recipe, bench: Bench) -> nn.Module:
+    """Return a cell's network with the weights that its training ended with."""
+    path = bench.of(cell) / weights_of(cell)
+    if cell.network == "unet":
+        network: nn.Module = Peer(recipe.variant.in_channels, len(recipe.organs))
+        network.load_state_dict(load_file(path))
+    else:
+        base = (bench.centres.bundle if cell.model == "S" else None) or path
+        network = new_segmenter(recipe.variant, recipe.organs, recipe.training.seed, base)
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network
+
+
+def weights_of(cell: Cell) -> str:
+    """Return the name of a cell's weights in its folder."""
+    return PEER if cell.network == "unet" else BUNDLE
+
+
 def keep(cell: Cell, recipe: Recipe, network: nn.Module, bench: Bench) -> None:
     """Write the weights: a bundle, which says whom it has learnt from, or the peer's tensors."""
     if isinstance(network, Segmenter):
-        folder = bench.of(cell) / "bundle"
+        folder = bench.of(cell) / BUNDLE
         write_bundle(folder, describe(recipe, cell.cases, 0.0, "benchmarks.transfer"), network.state_dict())
         source = () if cell.model == "T" else bench.centres.source
         write_learnt_from(folder, [case.name for case in (*source, *bench.centres.target[: cell.cases])])

@@ -76,6 +76,34 @@ def counts(rows: Sequence[tuple[int, Result | None, Result | None]], source: Dic
     return markdown(["target cases", "T", "ST", "ST - T", "organs with p < .05", "p of the mean", "ST - S"], lines)
 
 
+def shares_of_the_way(rows: Sequence[tuple[int, float, Result | None, Result | None]], source: Dices) -> str:
+    """Return a row a number of target cases and a share of the way from S to ST: how it does beside S and beside T."""
+    lines = []
+    for number, share, blended, alone in rows:
+        reached = _short(mean(blended.dices)) if blended else NOT_RUN
+        beside = [_beside(blended, other) for other in (source, alone.dices if alone else None)]
+        lines.append([str(number), f"{share:g}", reached, *beside[0], *beside[1]])
+    head = ["target cases", "share", "ST"]
+    return markdown([*head, *(f"{what} {name}" for name in "ST" for what in BESIDE)], lines)
+
+
+BESIDE = ("over", "p of the mean over", "organs with p < .05 over", "lowest organ beside")
+
+
+def _beside(one: Result | None, other: Dices | None) -> list[str]:
+    """Return how much better a model is than another, how sure that is, and its worst organ."""
+    if one is None or other is None:
+        return [""] * len(BESIDE)
+    organs = organs_of(one.dices)
+    worst = min(organs, key=lambda organ: mean(one.dices, organ) - mean(other, organ))
+    return [
+        f"{mean(one.dices) - mean(other):+.3f}",
+        p_of(p_better(one.dices, other, ALL)),
+        f"{wins(one.dices, other, organs)} of {len(organs)}",
+        f"{worst} {mean(one.dices, worst) - mean(other, worst):+.3f}",
+    ]
+
+
 def p_of(p: float) -> str:
     """Return a p-value as one prints it."""
     return "-" if not np.isfinite(p) else "< .001" if p < 0.001 else _short(p, 3)

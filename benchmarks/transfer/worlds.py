@@ -101,6 +101,7 @@ def recipe_of(cell: Cell) -> Recipe:
         TRANSFERRED if cell.model == "ST" else FROM_NOTHING,
         trained=places_after(variant, cell.frozen if cell.model == "ST" else NOTHING),
         foreground=base.training.foreground,
+        blend=cell.blend,
     )
     return replace(
         base,

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from adaptation.score_file import DEFINITION
 from benchmarks.transfer.cells import CELLS, PAPER, SHORT, Cell
 from benchmarks.transfer.document import BEGIN, END, write_document
+from benchmarks.transfer.learn import is_done
 from benchmarks.transfer.protocols import Change, redrawn
 from benchmarks.transfer.results import mean, p_better
 
@@ -71,6 +73,18 @@ def result(folder, cell, dice):
     (folder / cell.name).mkdir()
     (folder / cell.name / "result.json").write_text(json.dumps(content), encoding="utf-8")
     return dices
+
+
+def test_a_result_that_was_judged_otherwise_is_not_done(tmp_path):
+    """Its weights are judged as the node draws now; the training is not repeated."""
+    cell = Cell("real", "S")
+    result(tmp_path, cell, 0.6)
+    assert not is_done(tmp_path, cell)
+    path = tmp_path / cell.name / "result.json"
+
+    path.write_text(json.dumps({**json.loads(path.read_text()), "definition": DEFINITION}))
+
+    assert is_done(tmp_path, cell)
 
 
 def test_the_document_says_what_the_results_say(tmp_path):

@@ -24,11 +24,10 @@ from tests.support.foreign.encounter import (
     Question,
     meetings,
 )
+from tests.support.programs import path_of_others
 from tests.support.tiny import write_tiny_bundle
 
 BEGIN, END = "<!-- interoperability -->", "<!-- end -->"
-# pynetdicom installs programs of the same names beside the interpreter: those of dcmtk are meant.
-OWN = Path(sys.executable).parent
 
 
 def run(meeting: Meeting, questions: Mapping[str, Question]) -> dict[str, Outcome]:
@@ -65,7 +64,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, default=list(IMPLEMENTATIONS))
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != OWN)
+    os.environ["PATH"] = path_of_others()
     with tempfile.TemporaryDirectory() as folder:
         write_tiny_bundle(Path(folder) / "bundles" / "tiny")
         bundles = Path(folder) / "bundles"

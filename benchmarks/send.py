@@ -28,10 +28,10 @@ from dicomnode.instance_file import InstanceFile, file_head
 from dicomnode.outgoing.requestor import Timeouts
 from dicomnode.peers import Peer
 from dicomnode.scu import send
+from tests.support.programs import path_of_others
 
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
-# pynetdicom installs programs of the same names beside the interpreter: those of dcmtk are meant.
-PATH = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != Path(sys.executable).parent)
+PATH = path_of_others()
 Send = Callable[[Peer, Sequence[Path]], None]
 
 

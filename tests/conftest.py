@@ -1,19 +1,17 @@
 """What all tests share: a missing real peer is a failure in CI, and named in the summary elsewhere."""
 
 import os
-import sys
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from tests.support.programs import path_of_others
+
 PEER_IS_MISSING = "a real DICOM program is missing"
 
-# pynetdicom installs a storescu and a storescp beside the interpreter: a test that asks for dcmtk's means dcmtk's.
-_OWN = Path(sys.executable).parent
-os.environ["PATH"] = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != _OWN)
+os.environ["PATH"] = path_of_others()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
-# pynetdicom installs programs of dcmtk's names beside the interpreter: those of dcmtk are meant.
-PATH = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if Path(p) != Path(sys.executable).parent)
+from tests.support.programs import path_of_others
+
+PATH = path_of_others()
 HERE = Path(__file__).parent
 START_S = 60.0
 

@@ -9,12 +9,14 @@ night that was cut short goes on.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from benchmarks.loop.nights import run_nights
 from benchmarks.loop.poison import print_poison, run_seed
 from benchmarks.loop.table import draw_nights, print_nights
 from benchmarks.loop.world import World
+from tests.support.programs import path_of_others
 
 
 def main() -> None:
@@ -26,6 +28,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("loop"))
     parser.add_argument("--seeds", type=int, default=20, help="Poisoned nights.")
     arguments = parser.parse_args()
+    os.environ["PATH"] = path_of_others()
     if arguments.what == "nights":
         run_nights(World(arguments.data, arguments.base, arguments.out / "course"), arguments.out)
     elif arguments.what == "poison":

@@ -304,7 +304,7 @@ def status(as_json: AsJson = False) -> None:
 def purge(
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False, as_json: AsJson = False
 ) -> None:
-    """Delete what is older than the configuration's [retention] keeps it; the daemon does it every day."""
+    """Delete what is older than the configuration's section `retention` keeps it; the daemon does it every day."""
     from dicomnode.commands.purge import as_json as purged_json
     from dicomnode.commands.purge import purge_node
     from dicomnode.commands.show import show_purged

@@ -5,18 +5,15 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from adaptation.labelled_ct import LabelledCt
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
-from segmentation.plausibility import PLACES, centroid_mm
+from segmentation.plausibility import PLACES, centroid_mm, parts_of
 from segmentation.structures import MIRRORED
 from segmentation.volume import Volume
 
 AIR_HU, BONE_HU = -300, 250  # below: outside the body or in an airway; above: no soft tissue, contrast medium aside
-REAL_PART = 0.05  # of an organ's volume: what is smaller is a stray click and no part
-SAME_PART = np.ones((3, 3, 3))  # voxels that touch at a corner are one part
 AXES = ("left", "back", "head")  # of patient coordinates
 Measures = dict[str, float]
 
@@ -59,7 +56,7 @@ def _of_one(organ: OrganMask, volume: Volume, centroid: NDArray[np.float64]) -> 
         "HU": float(hu.mean()),
         "air": float((hu < AIR_HU).mean()),
         "bone": float((hu > BONE_HU).mean()),
-        "parts": float(_parts(organ.mask)),
+        "parts": float(len(parts_of(organ.mask))),
         "gap": float(_longest_gap(areas > 0)),
         "gaps": float((areas == 0).sum()),
         "slices": float(len(areas)),
@@ -68,12 +65,6 @@ def _of_one(organ: OrganMask, volume: Volume, centroid: NDArray[np.float64]) -> 
         "cut": float(organ.start[0] == 0 or organ.start[0] + len(areas) == grid.shape[0]),
         "off midline": _off_midline(organ, volume, grid, centroid),
     }
-
-
-def _parts(mask: NDArray[np.bool_]) -> int:
-    labels, _ = ndimage.label(mask, SAME_PART)
-    sizes = np.bincount(labels.ravel())[1:]
-    return int((sizes > REAL_PART * sizes.sum()).sum())
 
 
 def _longest_gap(occupied: NDArray[np.bool_]) -> int:

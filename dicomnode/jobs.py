@@ -136,7 +136,7 @@ class Jobs:
         if reply["not_found"]:
             log.warning("organs were not found", series=name, organs=reply["not_found"])
         if reply["implausible"]:
-            log.warning("organs are of implausible volume or place", series=name, organs=reply["implausible"])
+            log.warning("organs are of implausible volume, place or parts", series=name, organs=reply["implausible"])
         return {
             "outcome": "done",
             "content": record.content,

@@ -11,7 +11,7 @@ class ReviewLimits:
 
     Args:
         below_dsc: a result with an organ whose expected DSC is below this; 0 for none.
-        implausible: a result with an organ of implausible volume or place.
+        implausible: a result with an organ of implausible volume, place or number of parts.
     """
 
     below_dsc: float = 0.0

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adaptation.openkbp import list_patients
 from segmentation.bundle import shipped_bundle, verify_bundle
 from segmentation.ct import read_ct_series
 from segmentation.geometry import Grid
@@ -11,6 +12,7 @@ from segmentation.plausibility import has_head_and_neck, implausible
 from segmentation.predict import load_predictor
 from segmentation.volume import Volume
 
+OTHER_CENTRE = Path(__file__).parents[4] / "shared/data/openkbp/target"
 REAL_CT = Path(__file__).parents[4] / "shared/data/head_neck_ct/picker_pq2000_90_slices.tar.xz"
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -51,6 +53,17 @@ def test_five_organs_are_found_on_a_real_patient(starter, volume):
     assert contouring.not_found == ()
     assert has_head_and_neck(contouring, volume.grid) == ()
     assert [note for note in implausible(contouring.organs, volume.grid) if "lie" in note] == []
+
+
+def test_a_mandible_with_a_piece_of_the_vault_is_doubted(starter):
+    """On a patient of another centre the model takes a piece of the vault for a second part of the mandible."""
+    if not OTHER_CENTRE.exists():
+        pytest.skip("the public planning CTs beside the checkout are absent")
+    (case,) = [case for case in list_patients(OTHER_CENTRE.parent, ("target",)) if case.name == "target/pt_21"]
+
+    doubts = starter.predict(case.load().volume).doubts
+
+    assert [organ for organ, said in doubts.items() if "2 parts" in said[0]] == ["Bone_Mandible"]
 
 
 def test_shoulders_alone_are_no_head(starter, volume):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from adaptation.comparison import OrganComparison, compare_masks
 from adaptation.labelled_ct import Case, LabelledCt, first_known
 from adaptation.surface import added_path_mm
+from segmentation.contouring import Contouring
 from segmentation.geometry import Grid
 from segmentation.organ_mask import OrganMask
 from segmentation.predict import Predictor
@@ -62,16 +63,13 @@ class Model:
         """Those that it knows."""
         return tuple(organ for predictor in self.predictors for organ in predictor.manifest.organs)
 
-    def contour(self, volume: Volume) -> dict[str, OrganMask]:
-        """Return the organs that it finds on a CT.
+    def contour(self, volume: Volume) -> tuple[Contouring, ...]:
+        """Return what each of its bundles draws on a CT.
 
         Raises:
             GeometryError: for planes that are not axial.
         """
-        found: dict[str, OrganMask] = {}
-        for predictor in self.predictors:
-            found |= predictor.predict(volume).organs
-        return found
+        return tuple(predictor.predict(volume) for predictor in self.predictors)
 
 
 def judge_case(case: str, found: Mapping[str, OrganMask], labelled: LabelledCt, known: Sequence[str]) -> list[Score]:

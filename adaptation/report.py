@@ -7,6 +7,7 @@ from typing import Any
 
 from adaptation.comparison import OrganComparison
 from adaptation.evaluate import Score
+from adaptation.foretold import GOOD_DSC, Foretold
 from adaptation.statistics import Paired, Summary, paired, summarised
 
 
@@ -99,6 +100,8 @@ class Report:
         organs: each organ.
         mean: of each case over its organs, DSC only, as an organ of its own.
         left_out: reasons and how many cases each holds for.
+        foretold: what the model's own words of its contours were worth; empty where it had none.
+        threshold: of the expected DSC, in `foretold`.
     """
 
     model: About
@@ -109,6 +112,8 @@ class Report:
     organs: tuple[OrganReport, ...]
     mean: OrganReport
     left_out: Mapping[str, int]
+    foretold: tuple[Foretold, ...] = ()
+    threshold: float = GOOD_DSC
 
 
 def report_of(
@@ -196,6 +201,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "left_out": dict(report.left_out),
         "organs": {one.organ: _organ_json(one) for one in report.organs},
         "mean": _organ_json(report.mean),
+        "foretold": _foretold_json(report),
         "scores": [_score_json(score, report) for score in report.scores],
         "scores_against": [_score_json(score, report) for score in report.other_scores],
     }
@@ -208,6 +214,24 @@ def _organ_json(one: OrganReport) -> dict[str, Any]:
         "against": {key: _finite(asdict(summary)) for key, summary in one.against.items()},
         "difference": {
             key: _finite({**asdict(each.summary), "p_one_sided": each.p}) for key, each in one.differences.items()
+        },
+    }
+
+
+def _foretold_json(report: Report) -> dict[str, Any]:
+    """Return what the model's own words were worth, by organ."""
+    return {
+        "threshold_dsc": report.threshold,
+        "organs": {
+            one.organ: {
+                "expected": one.expected,
+                **_finite({"mean_absolute_error": one.error, "correlation": one.correlation}),
+                "below": _finite(asdict(one.below)),
+                "above": _finite(asdict(one.above)),
+                "doubted": _finite(asdict(one.doubted)),
+                "undoubted": _finite(asdict(one.undoubted)),
+            }
+            for one in report.foretold
         },
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from adaptation.evaluate import Score
+from adaptation.foretold import Group
 from adaptation.page import blank_figure, document, folded, image, number, png_of, table
 from adaptation.report import METRICS, Metric, OrganReport, Report
 from adaptation.statistics import Summary
@@ -23,6 +24,13 @@ HOW_TO_COMPARE = """
 The same cases by both models. Difference: model less other, with its 95 % bootstrap interval. p: one-sided Wilcoxon
 signed-rank test that the model is better, not corrected for the number of organs; none for fewer than 5 cases. Green:
 p &lt; .05. Red: the whole interval is on the worse side.
+"""
+
+WORDS = """
+Before anybody looks, the node says of each organ which DSC it expects, where the model is calibrated, and whether its
+volume, place or parts are implausible. Here is what the organs then had; those that were not found are left out.
+<b>Error</b>: mean absolute difference between expected and reached DSC. <b>Correlation</b>: of the two over the cases,
+none where all are expected to have the same; over all organs it also says that one organ is easier than another.
 """
 
 
@@ -46,6 +54,7 @@ def page_of(report: Report, worst: Sequence[Panel]) -> str:
         "<h2>By organ</h2>",
         _summaries([*report.organs, report.mean]),
         *([f"<h2>Difference</h2><p>{HOW_TO_COMPARE}</p>", differences(report)] if report.against else []),
+        *([f"<h2>Do its own words foretell it?</h2><p>{WORDS}</p>", _foretold(report)] if report.foretold else []),
         "<h2>Spread over the cases</h2>",
         image(_boxes(report)),
         "<h2>Worst cases</h2><p>The slice of each organ's two worst cases on which most pixels differ.</p>",
@@ -89,6 +98,27 @@ def differences(report: Report) -> str:
         if one.differences
     ]
     return table(head, rows)
+
+
+def _foretold(report: Report) -> str:
+    """Return the table of what was expected and doubted, and what came of it."""
+    limit = f"{report.threshold:.2f}"
+    groups = (f"DSC where less than {limit} was expected", "where more was", "DSC where implausible", "where not")
+    rows = [
+        [
+            escape(one.organ),
+            str(one.expected),
+            number(one.error, 3),
+            number(one.correlation, 2, sign=True),
+            *(_group(group) for group in (one.below, one.above, one.doubted, one.undoubted)),
+        ]
+        for one in report.foretold
+    ]
+    return table(["organ", "expected in", "error", "correlation", *groups], rows)
+
+
+def _group(group: Group) -> str:
+    return f"{number(group.dice, 3)} <small>of {group.count}</small>" if group.count else ""
 
 
 def _difference(one: OrganReport, metric: Metric) -> str:

@@ -103,6 +103,10 @@ def evaluate(
         bool, typer.Option("--include-learnt", help="Judge a model on what it has learnt from, too.")
     ] = False,
     automatic: Automatic = False,
+    threshold: Annotated[
+        float,
+        typer.Option("--expected-dsc", help="What organs had of which less is expected is said apart.", min=0, max=1),
+    ] = 0.7,
     names: NamesFile = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -123,6 +127,7 @@ def evaluate(
             device=device,
             include_learnt=include_learnt,
             automatic=automatic,
+            threshold=threshold,
             say=told_in(bar),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )

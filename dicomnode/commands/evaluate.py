@@ -4,13 +4,16 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from adaptation.data_folder import find_cases
 from adaptation.errors import CaseError
 from adaptation.evaluate import Model, Score, judge_case
+from adaptation.foretold import GOOD_DSC, Key, Said, foretold
 from adaptation.labelled_ct import Case
 from adaptation.learnt_from import read_learnt_from
 from adaptation.report import About, Report, as_json, report_of
@@ -38,6 +41,7 @@ def evaluate(
     device: str = "auto",
     include_learnt: bool = False,
     automatic: bool = False,
+    threshold: float = GOOD_DSC,
     say: Callable[[str], None] = lambda _text: None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Report:
@@ -52,6 +56,7 @@ def evaluate(
         device: on which the models run.
         include_learnt: judge a model on what it has learnt from, too.
         automatic: take what a program drew and nobody approved for the truth.
+        threshold: of the expected DSC; the report says what came of organs below it and above.
         say: told what is left out, a line each time.
         progress: told how many cases of how many are done.
 
@@ -68,11 +73,12 @@ def evaluate(
     cases = [case for case in found.cases if case.name not in learnt]
     left_out = Counter({LEARNT: len(found.cases) - len(cases)}) if len(cases) < len(found.cases) else Counter[str]()
     scores: list[list[Score]] = [[] for _ in models]
+    said: dict[Key, Said] = {}
     worst, judged = Worst(), []
     for number, case in enumerate(cases):
         progress(number, len(cases))
         try:
-            of_case = _judge(models, case, worst)
+            of_case = _judge(models, case, worst, said)
         except (CaseError, GeometryError) as error:
             say(f"{case.name} is left out: {error}")
             left_out[UNREADABLE] += 1
@@ -86,15 +92,22 @@ def evaluate(
     if not judged:
         raise CaseError("; ".join(f"{count} cases: {reason}" for reason, count in left_out.items()) or "no case")
     abouts = [About(model.name, model.digest) for model in models]
-    report = report_of(abouts, scores, [case.name for case in judged], left_out)
+    found_out = foretold(scores[0], said, threshold)
+    report = replace(
+        report_of(abouts, scores, [case.name for case in judged], left_out), foretold=found_out, threshold=threshold
+    )
     _write(report, worst, judged, out, key)
     return report
 
 
-def _judge(models: Sequence[Model], case: Case, worst: Worst) -> list[list[Score]]:
-    """Return the scores of each model on one case."""
+def _judge(models: Sequence[Model], case: Case, worst: Worst, said: dict[Key, Said]) -> list[list[Score]]:
+    """Return the scores of each model on one case; note what the first said of its own contours."""
     labelled = case.load()
-    found = [model.contour(labelled.volume) for model in models]
+    drawn = [model.contour(labelled.volume) for model in models]
+    for one in drawn[0]:
+        for organ in one.organs:
+            said[case.name, organ] = Said(one.expected_dice.get(organ, math.nan), organ in one.doubts)
+    found = [{organ: mask for one in some for organ, mask in one.organs.items()} for some in drawn]
     scores = [judge_case(case.name, each, labelled, m.organs) for m, each in zip(models, found, strict=True)]
     worst.look_at(scores[0], labelled, found)
     return scores

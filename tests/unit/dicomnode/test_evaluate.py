@@ -14,6 +14,7 @@ from adaptation.errors import CaseError
 from adaptation.learnt_from import write_learnt_from
 from dicomnode.commands.evaluate import evaluate
 from dicomnode.errors import NodeError
+from segmentation.bundle import ExpectedDice
 from tests.support.cases import write_case
 from tests.support.small_bundle import write_small_bundle
 from tests.support.tiny import ORGAN_HU, write_tiny_bundle
@@ -145,6 +146,22 @@ def test_model_that_finds_nothing_is_reported_so(data, bundles, tmp_path):
     assert all(score.dice == 0 and math.isnan(score.comparison.hd95_mm) for score in missed)
     assert report.mean.differences == {}
     assert "Difference" not in (tmp_path / "report.html").read_text()
+
+
+def test_the_model_s_own_words_are_held_against_what_came(data, tmp_path):
+    """A model that expects .9 of brainstems, and nothing of parotids, has an error for the former alone."""
+    line = ExpectedDice(cases=3, score=0.5, dice=0.9, slope=0.0, highest=1.0, error=0.1)
+    write_tiny_bundle(tmp_path / "sure", calibration={"Brainstem": line})
+
+    report = evaluate([tmp_path / "sure"], data, out=tmp_path, device="cpu", threshold=0.95)
+
+    said = json.loads((tmp_path / "report.json").read_text())["foretold"]
+    reached = [score.dice for score in report.scores if score.organ == "Brainstem"]
+    assert said["threshold_dsc"] == 0.95
+    assert said["organs"]["Brainstem"]["below"] == {"count": 6, "dice": pytest.approx(sum(reached) / 6)}
+    assert said["organs"]["Brainstem"]["mean_absolute_error"] == pytest.approx(sum(abs(0.9 - d) for d in reached) / 6)
+    assert (said["organs"]["Parotid_R"]["expected"], said["organs"]["all organs"]["expected"]) == (0, 6)
+    assert "less than 0.95 was expected" in (tmp_path / "report.html").read_text()
 
 
 def test_model_is_not_judged_on_what_it_learnt_from(data, bundles, tmp_path):

@@ -32,7 +32,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class Edit:
-    """How far the approved contours of an organ are from those that we sent; NaN where a distance has no meaning.
+    """How far the approved contours of an organ are from ours; NaN where a distance has no meaning.
 
     Args:
         dice: DSC, 0 to 1.
@@ -59,11 +59,13 @@ class Structure:
         origin: how its contours came about.
         edit: how far they are from ours; None where we sent none.
         measures: what admission looked at, by its name; the population's statistics are made of them.
+        blind: how far they are from those that nobody had seen, as the CT was contoured blind; None where it was not.
     """
 
     origin: Origin
     edit: Edit | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    blind: Edit | None = None
 
 
 @dataclass(frozen=True)
@@ -168,12 +170,16 @@ def parse_record(content: bytes) -> CaseRecord:
 
 
 def _structure(values: dict[str, Any]) -> Structure:
-    edit = values["edit"]
     return Structure(
         Origin(values["origin"]),
-        None if edit is None else Edit(**{each.name: _number(edit[each.name]) for each in fields(Edit)}),
+        _edit(values["edit"]),
         {name: _number(value) for name, value in values["measures"].items()},
+        _edit(values.get("blind")),  # a release before had none
     )
+
+
+def _edit(values: dict[str, Any] | None) -> Edit | None:
+    return None if values is None else Edit(**{each.name: _number(values[each.name]) for each in fields(Edit)})
 
 
 def _ruling(values: dict[str, Any]) -> Ruling:

@@ -1,6 +1,6 @@
 """The way of an approved structure set into the store: read, compared with what we sent, measured, judged, filed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ class Filing:
         source: pseudonym of the structure set and its content.
         at: UTC, when it is filed.
         month: of the approval, as `2026-03`.
+        withheld: those that nobody had seen when it was approved, as the CT was contoured blind.
         limits: what admission lets pass.
     """
 
@@ -39,6 +40,7 @@ class Filing:
     at: datetime
     month: str
     sent: tuple[tuple[Path, str], ...] = ()
+    withheld: tuple[tuple[Path, str], ...] = ()
     limits: AdmissionLimits = field(default_factory=AdmissionLimits)
 
 
@@ -57,8 +59,9 @@ def file_approved_set(filing: Filing, store: CaseStore, pseudonym_of: Callable[[
         OSError: the disk refuses.
     """
     approved = read_approved_set(filing.files)
-    sent = _what_was_edited(approved, filing)
+    sent = _nearest(approved, filing, filing.sent)
     edits = _edits_of(approved, sent)
+    blind = _edits_of(approved, _nearest(approved, filing, filing.withheld))
     case = approved.labelled()
     measures = measure(case)
     records = store.records()
@@ -69,7 +72,12 @@ def file_approved_set(filing: Filing, store: CaseStore, pseudonym_of: Callable[[
         ct=filing.ct,
         source=filing.source,
         structures={
-            organ: Structure(origin_of(edits.get(organ), approved.algorithms[organ]), edits.get(organ), measures[organ])
+            organ: Structure(
+                origin_of(edits.get(organ), approved.algorithms[organ]),
+                edits.get(organ),
+                measures[organ],
+                blind.get(organ),
+            )
             for organ in approved.organs
         },
         reasons=reasons,
@@ -81,8 +89,8 @@ def file_approved_set(filing: Filing, store: CaseStore, pseudonym_of: Callable[[
     return store.file(new, case, filing.at)
 
 
-def _what_was_edited(approved: ApprovedSet, filing: Filing) -> Sent | None:
-    read = (read_sent(path, digest, approved.ct, filing.files.own) for path, digest in filing.sent)
+def _nearest(approved: ApprovedSet, filing: Filing, ours: Sequence[tuple[Path, str]]) -> Sent | None:
+    read = (read_sent(path, digest, approved.ct, filing.files.own) for path, digest in ours)
     return nearest(approved.organs, (one for one in read if one is not None))
 
 

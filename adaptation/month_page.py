@@ -7,7 +7,7 @@ from html import escape
 from matplotlib.axes import Axes
 
 from adaptation.control_charts import MEANING
-from adaptation.month_report import MonthReport, Row
+from adaptation.month_report import Blind, MonthReport, Row
 from adaptation.page import blank_figure, document, image, number, png_of, table
 from adaptation.watch import WORRYING, Chart
 
@@ -24,6 +24,11 @@ Each point is a week's mean surface DSC. Lines: the centre, two and three standa
 contours, from the first cases of the model version that served, or of the one before it while there are few; weeks that
 were an alarm do not count. Red: an alarm; orange: another of Nelson's rules, or a change for the better.
 """
+HOW_TO_READ_BLIND = """
+A share of the patients is contoured blind: nobody sees our contours, and what is approved was drawn from nothing. Where
+contours that were <b>shown</b> agree better with ours than those that were drawn <b>blind</b>, what is shown draws the
+physician to itself. Medians over the contours of the last 12 months.
+"""
 ALARMING, SHOWN = "#c0392b", "#e08e0b"
 
 
@@ -32,13 +37,15 @@ def month_page(report: MonthReport) -> str:
     concerns = "".join(f"<li>{escape(each.text)}</li>" for each in report.concerns)
     parts = [
         f"<h1>Approved contours of {report.month}</h1>",
-        f"<p>{report.cases} cases came back approved. Versions that had drawn: {_versions(report.models)}.</p>",
+        f"<p>{report.cases} cases came back approved; {report.blind_cases} of them had been contoured blind.</p>",
+        f"<p>Versions that had drawn what was shown: {_versions(report.models)}.</p>",
         f'<div class="banner worse"><b>To look at</b><ul>{concerns}</ul></div>'
         if concerns
         else '<div class="banner better">Nothing calls for attention.</div>',
         f"<p>{HOW_TO_READ}</p><h2>By organ</h2>",
         table(["organ", *HEAD], [[escape(row.organ), *_cells(row)] for row in report.organs]),
         *(["<h2>By scanner</h2>", _by_scanner(report.scanners)] if report.scanners else []),
+        *([f"<h2>Blind and shown</h2><p>{HOW_TO_READ_BLIND}</p>", _by_sight(report.blind)] if report.blind else []),
         "<h2>Untouched, by month</h2>",
         _by_month(report.before),
         f"<h2>Control charts</h2><p>{HOW_TO_READ_CHARTS}</p>",
@@ -70,6 +77,21 @@ def _cells(row: Row) -> list[str]:
 def _by_scanner(rows: Sequence[Row]) -> str:
     cells = [[escape(row.organ), escape(row.scanner), *_cells(row)] for row in rows]
     return table(["organ", "scanner", *HEAD], cells, texts=(1,))
+
+
+def _by_sight(rows: Sequence[Blind]) -> str:
+    """Return what was contoured blind beside what was shown."""
+    head = ["organ", "blind", "shown", "DSC blind", "DSC shown", "surface DSC blind", "surface DSC shown"]
+    cells = [
+        [
+            escape(row.organ),
+            str(row.count),
+            str(row.shown_count),
+            *(number(side[name], 3) for name in ("dsc", "surface_dsc") for side in (row.medians, row.shown)),
+        ]
+        for row in rows
+    ]
+    return table(head, cells)
 
 
 def _by_month(rows: Sequence[Row]) -> str:

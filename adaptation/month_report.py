@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from adaptation.case_record import CaseRecord, Edit
+from adaptation.case_record import CaseRecord, Edit, Status
 from adaptation.limits import WatchLimits
 from adaptation.months import end_of, month_of
 from adaptation.watch import (
@@ -54,6 +54,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Blind:
+    """An organ that was contoured blind, beside what was shown, of all scanners and the months that the report shows.
+
+    Args:
+        organ: TG-263 name.
+        count: of contours that nobody had seen when it was approved.
+        medians: of each measure of them, against what was approved; NaN where no contour has a value.
+        shown_count: of contours that were shown, whether they were edited or not.
+        shown: the medians of those.
+    """
+
+    organ: str
+    count: int
+    medians: Mapping[str, float]
+    shown_count: int
+    shown: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class MonthReport:
     """A month.
 
@@ -66,6 +85,8 @@ class MonthReport:
         before: the organs of the months before and of this one.
         charts: of each organ up to the end of the month.
         concerns: of the looks of each week of the month; of the same about the same the last one.
+        blind_cases: of the month's cases those that were contoured blind.
+        blind: the organs of those of the months before and of this one.
     """
 
     month: str
@@ -76,6 +97,8 @@ class MonthReport:
     before: tuple[Row, ...]
     charts: tuple[Chart, ...]
     concerns: tuple[Concern, ...]
+    blind_cases: int
+    blind: tuple[Blind, ...]
 
 
 def report_of_month(records: Sequence[CaseRecord], month: str, limits: WatchLimits) -> MonthReport:
@@ -106,7 +129,36 @@ def report_of_month(records: Sequence[CaseRecord], month: str, limits: WatchLimi
         _rows(organs, months, names, [ALL_SCANNERS]),
         charts_of(until, end, limits),
         _concerns(until, end, limits),
+        sum(_is_blind(record) for record in until if month_of(record.filed) == month),
+        _blind(until, organs, _last_months(month)),
     )
+
+
+def _is_blind(record: CaseRecord) -> bool:
+    return any(one.blind for one in record.structures.values())
+
+
+def _last_months(month: str) -> list[str]:
+    """Return a month and those before it of which the report shows something, newest first."""
+    year, number = map(int, month.split("-"))
+    past = [12 * year + number - 1 - back for back in range(SHOWN_MONTHS)]
+    return [f"{each // 12:04}-{each % 12 + 1:02}" for each in past]
+
+
+def _blind(records: Sequence[CaseRecord], organs: Sequence[Approved], months: Sequence[str]) -> tuple[Blind, ...]:
+    """Return what was contoured blind in some months, by organ, beside what was shown in them."""
+    found: dict[str, list[Edit]] = {}
+    for record in records:
+        if record.status is Status.REJECTED or month_of(record.filed) not in months:
+            continue
+        for organ, one in record.structures.items():
+            if one.blind is not None:
+                found.setdefault(organ, []).append(one.blind)
+    rows = []
+    for organ, edits in sorted(found.items()):
+        shown = [each.edit for each in organs if each.organ == organ and month_of(each.at) in months]
+        rows.append(Blind(organ, len(edits), _medians(edits), len(shown), _medians(shown)))
+    return tuple(rows)
 
 
 def _concerns(records: Sequence[CaseRecord], end: datetime, limits: WatchLimits) -> tuple[Concern, ...]:
@@ -140,10 +192,14 @@ def _rows(
 
 
 def _row(own: Sequence[Approved], month: str, organ: str, scanner: str) -> Row:
-    values = {name: [value(each.edit) for each in own] for name, value in MEASURES.items()}
+    return Row(month, organ, scanner, len(own), untouched_share(own), _medians([each.edit for each in own]))
+
+
+def _medians(edits: Sequence[Edit]) -> dict[str, float]:
+    """Return the median of each measure; NaN where nothing has a value."""
+    values = {name: [value(edit) for edit in edits] for name, value in MEASURES.items()}
     finite = {name: [value for value in some if math.isfinite(value)] for name, some in values.items()}
-    medians = {name: median(some) if some else math.nan for name, some in finite.items()}
-    return Row(month, organ, scanner, len(own), untouched_share(own), medians)
+    return {name: median(some) if some else math.nan for name, some in finite.items()}
 
 
 def encoded_month(report: MonthReport) -> dict[str, Any]:
@@ -156,9 +212,16 @@ def encoded_month(report: MonthReport) -> dict[str, Any]:
         "scanners": [_plain(row) for row in report.scanners],
         "before": [_plain(row) for row in report.before],
         "concerns": [asdict(concern) for concern in report.concerns],
+        "blind_cases": report.blind_cases,
+        "blind": [
+            asdict(row) | {side: _finite(getattr(row, side)) for side in ("medians", "shown")} for row in report.blind
+        ],
     }
 
 
 def _plain(row: Row) -> dict[str, object]:
-    medians = {name: value if math.isfinite(value) else None for name, value in row.medians.items()}
-    return asdict(row) | {"medians": medians}
+    return asdict(row) | {"medians": _finite(row.medians)}
+
+
+def _finite(medians: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in medians.items()}

@@ -199,6 +199,7 @@ class Approvals:
                 "structure_set": str(folder.data_dir / instance.path),
                 "slices": [str(folder.data_dir / one.path) for one in found.instances],
                 "sent": self._sent_before(found.series, record.received),
+                "withheld": self._withheld_until(found.series, record.received),
                 "own_names": {name: [own.roi_name, *own.synonyms] for name, own in folder.structures.organs.items()},
                 "minimum_slices": folder.minimum_slices,
                 "patient": patient,
@@ -232,6 +233,20 @@ class Approvals:
                 for delivery in self._ledger.deliveries(result_id=result.id)
             )
         ]
+
+    def _withheld_until(self, series_uid: str, when: datetime) -> list[tuple[str, str]]:
+        """Return our last structure sets of a CT whose patient nobody had contours of until a time, as above."""
+        series = self._ledger.find_series(series_uid)
+        if series is None or not series.patient:
+            return []
+        first = self._ledger.first_delivery_of(series.patient)
+        if first is not None and first <= when:
+            return []
+        there = [
+            one for one in self._ledger.results_of(series.id) if one.created <= when and one.modality == "RTSTRUCT"
+        ]
+        last = max((one.created for one in there), default=when)
+        return [(str(self._folder.data_dir / one.path), one.model_digest) for one in there if one.created == last]
 
     def _wait(self, record: ApprovalRecord, found: Found) -> str:
         first = self._settings.fetch_after_s if record.attempt == 1 else FIRST_WAIT_S * 2 ** min(record.attempt - 1, 20)

@@ -64,7 +64,7 @@ def case_show(name: CaseName, as_json: AsJson = False) -> None:
             say(f"  note: {note}", markup=False)
     table = Table("organ", "origin", "DSC", "surface DSC", "HD95 mm", "added path mm", "volume ratio", "slices edited")
     for organ, structure in records[-1].structures.items():
-        edit = structure.edit
+        edit = structure.edit or structure.blind
         figures = (
             (
                 f"{edit.dice:.3f}",
@@ -77,7 +77,7 @@ def case_show(name: CaseName, as_json: AsJson = False) -> None:
             if edit
             else ("-",) * 6
         )
-        table.add_row(organ, structure.origin, *figures)
+        table.add_row(organ, f"{structure.origin}{', blind' if structure.blind else ''}", *figures)
     out.print(table)
 
 

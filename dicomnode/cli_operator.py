@@ -65,7 +65,7 @@ def series_show(
 
 @series_app.command("release")
 def series_release(name: SeriesName) -> None:
-    """Contour a held series in spite of the reasons, where that makes sense."""
+    """Contour a held series in spite of the reasons, where that makes sense, or have one that is blind sent."""
     _on_series(name, "release", "released: it will be contoured")
 
 

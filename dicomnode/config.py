@@ -106,6 +106,7 @@ class Contouring(_Section):
     memory_limit_mib: NonNegativeInt = 0
     hold_below_dsc: Annotated[float, Field(ge=0, le=1)] = 0.0
     hold_implausible: bool = False
+    blind_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     bundle_dirs: tuple[Path, ...] = ()
     structures_file: Annotated[Path | None, BeforeValidator(_named_file)] = None
 

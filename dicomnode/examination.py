@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from dicomnode.blinding import is_chosen
 from dicomnode.errors import ConfigurationError, TransitionError
 from dicomnode.identity import segmentation_uid, structure_set_uid
 from dicomnode.ledger import Ledger
@@ -60,6 +61,7 @@ class Examiner:
         models: where they are looked for.
         minimum_slices: fewer are held.
         pseudonyms: by which the log speaks of a series.
+        blind_share: share of the patients who are contoured blind.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Examiner:
         models: Models,
         minimum_slices: int,
         pseudonyms: Pseudonyms,
+        blind_share: float = 0.0,
     ) -> None:
         self._ledger = ledger
         self._data_dir = data_dir
@@ -82,6 +85,7 @@ class Examiner:
         self.models = models
         self._minimum_slices = minimum_slices
         self._pseudonyms = pseudonyms
+        self._blind_share = blind_share
 
     def paths_of(self, instances: Sequence[ReceivedInstance]) -> list[Path]:
         """Return the files of instances."""
@@ -147,31 +151,42 @@ class Examiner:
             self._ledger.settle(record.id)
             return
         released = is_known and record.released
-        reasons = self._reasons(record, instances)
+        reasons, patient = self._look(record, instances)
         held = [reason for reason in reasons if not (released and reason.releasable)]
         if held:
             self._hold(record, content, held)
         elif is_known and (same := self._same_results(record, instances)):
+            if self.is_blind(record):
+                log.warning("a series came again whole: it stays blind", series=self._name(record))
+                self._ledger.settle(record.id)
+                return
             log.info("a series came again whole: its structure set is sent again", series=self._name(record))
             for result, peers in same:
                 self._ledger.deliver_again(result.id, peers)
         else:
             log.info("a series is whole", series=self._name(record), slices=len(instances))
-            self._ledger.complete(record.id, content, released=released)
+            self._ledger.complete(record.id, content, released=released, patient=patient)
+
+    def is_blind(self, record: SeriesRecord) -> bool:
+        """Whether nobody is to see our contours of a series: not once somebody has got any of the patient."""
+        chosen = not record.released and is_chosen(record.patient, self._blind_share)
+        return chosen and self._ledger.first_delivery_of(record.patient) is None
 
     def release(self, record: SeriesRecord) -> None:
-        """Have a held series contoured in spite of the reasons, in the operator's name.
+        """Have a series that is held or blind contoured in the operator's name, and sent.
 
         Raises:
-            TransitionError: if it is not held, or for a reason that nobody can release.
+            TransitionError: if it is neither, or for a reason that nobody can release.
         """
-        if record.state is not State.HELD:
-            raise TransitionError(f"the series is {record.state}, not held: there is nothing to release")
+        if record.state not in (State.HELD, State.BLIND):
+            raise TransitionError(f"the series is {record.state}, not held or blind: there is nothing to release")
         instances = self._images_of(record)
-        final = [reason.text for reason in self._reasons(record, instances) if not reason.releasable]
+        reasons, patient = self._look(record, instances)
+        final = [reason.text for reason in reasons if not reason.releasable]
         if final:
             raise TransitionError(f"the series cannot be contoured: {'; '.join(final)}")
-        self._ledger.complete(record.id, content_digest(instance.sha256 for instance in instances), released=True)
+        content = content_digest(instance.sha256 for instance in instances)
+        self._ledger.complete(record.id, content, released=True, patient=patient)
 
     def recontour(self, record: SeriesRecord) -> None:
         """Have a series contoured once more with the model that is in service.
@@ -189,11 +204,13 @@ class Examiner:
 
         Raises:
             TransitionError: if there is nothing, or none of it is what the peers get by the present configuration,
-                or its images were purged.
+                or the series is blind, or its images were purged.
         """
         results = self._ledger.results_of(record.id)
         if not results:
             raise TransitionError("the series has no structure set yet")
+        if record.state is State.BLIND or self.is_blind(record):
+            raise TransitionError("the series is contoured blind: `series release` has its structure set sent")
         instances = self._images_of(record)
         newest = max(result.generation for result in results)
         peers_of = {
@@ -234,7 +251,8 @@ class Examiner:
             raise TransitionError("the images of the series were purged: it must be sent again")
         return instances
 
-    def _reasons(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> list[Reason]:
+    def _look(self, record: SeriesRecord, instances: Sequence[ReceivedInstance]) -> tuple[list[Reason], str]:
+        """Return what stands against contouring a series, and whose it is: the keyed digest of the Patient ID."""
         reasons: list[Reason] = []
         try:
             self.model_of(self.route_of(record, instances))
@@ -243,10 +261,12 @@ class Examiner:
         try:
             headers = [parse_slice_header(ds) for ds in read_headers(self.paths_of(instances))]
         except SeriesError as error:
-            return [*reasons, *(Reason("unreadable", text, releasable=False) for text in error.reasons)]
+            return [*reasons, *(Reason("unreadable", text, releasable=False) for text in error.reasons)], ""
         except OSError as error:
-            return [*reasons, Reason("unreadable", f"a slice cannot be read: {error.strerror}", releasable=False)]
-        return [*reasons, *check_series(headers, minimum_slices=self._minimum_slices)]
+            return [*reasons, Reason("unreadable", f"a slice cannot be read: {error.strerror}", releasable=False)], ""
+        patient = headers[0].patient_id.strip()
+        identity = self._pseudonyms.identity_of(patient) if patient else ""
+        return [*reasons, *check_series(headers, minimum_slices=self._minimum_slices)], identity
 
     def _hold(self, record: SeriesRecord, content: str, reasons: Sequence[Reason]) -> None:
         words = [reason.text for reason in reasons]

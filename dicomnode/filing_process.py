@@ -63,6 +63,7 @@ def file(request: Answer) -> Answer:
         at=datetime.fromisoformat(request["at"]),
         month=request["month"],
         sent=tuple((Path(path), digest) for path, digest in request["sent"]),
+        withheld=tuple((Path(path), digest) for path, digest in request["withheld"]),
         limits=AdmissionLimits(**request["admission"]),
     )
     store = CaseStore(Path(request["store"]), PartLimits(**request["parts"]))

@@ -139,6 +139,7 @@ class Jobs:
             log.warning("organs are of implausible volume, place or parts", series=name, organs=reply["implausible"])
         return {
             "outcome": "done",
+            "blind": self._examiner.is_blind(record),
             "content": record.content,
             "model": {"name": model.manifest.name, "version": model.manifest.version, "digest": model.digest},
             "not_found": reply["not_found"],
@@ -181,9 +182,13 @@ class Jobs:
             self._refused(record, error.reasons)
             self._forget_contouring(series_id, generation)
             return {"outcome": "held"}
+        is_blind = contoured.get("blind", False)  # what an older release contoured before an upgrade does not say
+        if is_blind:
+            self._tell_blind(name)  # before the row: who is killed between the two tells it twice
         for dispatch, plan in missing:
             seconds = {**contoured["seconds"], **reply["seconds"]}
-            self._ledger.note_result(replace(plan, volumes_cm3=reply["volumes_cm3"], seconds=seconds), dispatch.peers)
+            peers = () if is_blind else dispatch.peers
+            self._ledger.note_result(replace(plan, volumes_cm3=reply["volumes_cm3"], seconds=seconds), peers)
             log.info("a result was written", series=name, modality=plan.modality, label=plan.label)
         self._forget_contouring(series_id, generation)
         return {"outcome": "done"}
@@ -295,6 +300,14 @@ class Jobs:
         self._ledger.refuse(record.id, record.generation, reasons)
         log.warning("a series is held", series=name, reasons=list(reasons))
         self._ledger.raise_alarm("held", f"series {name} is held: {'; '.join(reasons)}", name)
+
+    def _tell_blind(self, name: str) -> None:
+        log.warning("a series is contoured blind: its structure set is kept and not sent", series=name)
+        text = (
+            f"series {name} is contoured blind, so that the physician draws from nothing: no contours will come;"
+            f" `series release {name}` has them sent"
+        )
+        self._ledger.raise_alarm("blind", text, name)
 
     def _forget_contouring(self, series_id: int, generation: int) -> None:
         kept = self._contouring_path(series_id, generation)

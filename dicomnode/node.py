@@ -223,6 +223,7 @@ class Books:
             models=models_of(configuration),
             minimum_slices=configuration.receiving.minimum_slices,
             pseudonyms=pseudonyms,
+            blind_share=configuration.contouring.blind_share,
         )
         try:
             trail = Trail(data_dir / "audit", ledger, maximum_bytes=configuration.audit.maximum_file_mib * MIB)

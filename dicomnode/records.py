@@ -128,12 +128,13 @@ class SeriesRecord:
         generation: how often it was taken to be whole; each time is a piece of work of its own.
         content: digest of the instances of the last generation, empty before the first.
         reasons: why it is held or failed, in words.
-        released: whether the operator released the present content in spite of the reasons.
+        released: whether the operator released the present content in spite of the reasons, or although it was blind.
         calling_ae_title: who sent it first, and gets the result where the rule names nobody.
         called_ae_title: whom they called.
         first_received: UTC.
         last_received: UTC, of the newest instance or repeat.
         completed: UTC, when the last generation was taken to be whole.
+        patient: keyed digest of the Patient ID; empty before a first look at the headers.
     """
 
     id: int
@@ -150,6 +151,7 @@ class SeriesRecord:
     first_received: datetime
     last_received: datetime
     completed: datetime | None
+    patient: str
 
 
 @dataclass(frozen=True)

@@ -9,31 +9,33 @@ from dicomnode.errors import TransitionError
 
 
 class State(StrEnum):
-    """Where a CT series is. Held, failed, sent and set aside wait for nobody but the operator or another instance."""
+    """Where a CT series is. Held, blind, failed and sent ones wait for nobody but the operator or another instance."""
 
     RECEIVING = "receiving"  # instances arrive, or it has not been quiet for long enough
     HELD = "held"  # cannot be contoured honestly; the reasons are in the row
     COMPLETE = "complete"  # waits for the contouring process, or is in it
     CONTOURED = "contoured"  # the structure set is on disk and on its way
     SENT = "sent"  # every peer of the route has it
+    BLIND = "blind"  # the structure set is on disk and nobody gets it, so that the physician draws from nothing
     UNDELIVERED = "undelivered"  # a delivery was given up; the structure set is on disk
     FAILED = "failed"  # contouring failed for a reason that is not the series'
 
 
 NEXT: dict[State, frozenset[State]] = {
     # Back to where it was, if what came again brought nothing new.
-    State.RECEIVING: frozenset({State.COMPLETE, State.HELD, State.CONTOURED, State.FAILED}),
+    State.RECEIVING: frozenset({State.COMPLETE, State.HELD, State.CONTOURED, State.BLIND, State.FAILED}),
     State.HELD: frozenset({State.COMPLETE, State.RECEIVING}),  # the operator releases it, or a late slice mends it
-    State.COMPLETE: frozenset({State.CONTOURED, State.HELD, State.FAILED, State.RECEIVING}),
+    State.COMPLETE: frozenset({State.CONTOURED, State.BLIND, State.HELD, State.FAILED, State.RECEIVING}),
     State.CONTOURED: frozenset({State.SENT, State.UNDELIVERED, State.RECEIVING, State.COMPLETE}),
     State.SENT: frozenset({State.RECEIVING, State.COMPLETE, State.CONTOURED}),  # a late slice, or the operator
+    State.BLIND: frozenset({State.COMPLETE, State.RECEIVING}),  # the operator releases it, or a late slice
     State.UNDELIVERED: frozenset({State.RECEIVING, State.COMPLETE, State.CONTOURED, State.SENT}),
     State.FAILED: frozenset({State.COMPLETE, State.RECEIVING}),
 }
 
 
 DELIVERED = (State.SENT,)
-UNFINISHED = (State.HELD, State.FAILED, State.UNDELIVERED)
+UNFINISHED = (State.HELD, State.BLIND, State.FAILED, State.UNDELIVERED)
 OVER = DELIVERED + UNFINISHED
 """Nothing is done with a series in one of these unless somebody asks for it."""
 

@@ -76,6 +76,7 @@ series = sa.Table(
     sa.Column("first_received", Utc, nullable=False),
     sa.Column("last_received", Utc, nullable=False),
     sa.Column("completed", Utc),
+    sa.Column("patient", sa.String(64), nullable=False, server_default=sa.text("''"), index=True),
 )
 
 instances = sa.Table(

@@ -20,8 +20,12 @@ from dicomnode.records import (
     ShadowOrder,
 )
 from dicomnode.series import State
-from dicomnode.tables import deliveries, results
+from dicomnode.tables import deliveries, results, series
 
+WITHHELD = (
+    "contoured blind: the structure set is kept and sent to nobody, so that the physician draws from nothing;"
+    " `series release` has it sent"
+)
 BEFORE_ITS_RESULTS = (State.COMPLETE, State.SENT, State.UNDELIVERED)  # the latter: another result was quicker
 
 
@@ -65,8 +69,14 @@ class Results(Progress):
         """Remember an instance and order its deliveries, in one transaction.
 
         The UID is derived from content, model and settings, so the same UID is the same instance: its row is kept and
-        it is delivered again. A series may give several; it is sent once every one of them is.
+        it is delivered again. A series may give several; it is sent once every one of them is, and blind where nobody
+        gets any of them.
+
+        Args:
+            new: what is known of the instance.
+            peers: AE titles; none where the series is contoured blind.
         """
+        peers = tuple(peers)
         with self._begin() as connection:
             known = connection.execute(
                 sa.select(results.c.id, results.c.generation).where(results.c.sop_instance_uid == new.sop_instance_uid)
@@ -84,7 +94,10 @@ class Results(Progress):
                 )
             record = self._series(connection, new.series_id)
             if record.generation == new.generation and record.state in BEFORE_ITS_RESULTS:
-                self._move(connection, new.series_id, State.CONTOURED)
+                if peers:
+                    self._move(connection, new.series_id, State.CONTOURED)
+                else:
+                    self._move(connection, new.series_id, State.BLIND, reasons=[WITHHELD])
             self._order_deliveries(connection, result_id, peers)
             return self._result(connection, result_id)
 
@@ -94,7 +107,7 @@ class Results(Progress):
             record = self._result(connection, result_id)
             owner = self._series(connection, record.series_id)
             if owner.state is not State.COMPLETE:
-                self._move(connection, owner.id, State.CONTOURED, completed=self._now())
+                self._move(connection, owner.id, State.CONTOURED, completed=self._now(), reasons=[])
                 connection.execute(
                     sa.update(results).where(results.c.id == result_id).values(generation=owner.generation)
                 )
@@ -105,7 +118,7 @@ class Results(Progress):
         with self._begin() as connection:
             record = self._series(connection, series_id)
             self._wake_approvals(connection, record.series_instance_uid)
-            if record.before in (State.HELD, State.FAILED):
+            if record.before in (State.HELD, State.BLIND, State.FAILED):
                 self._move(connection, series_id, record.before)
                 return
             result_id = connection.execute(
@@ -115,6 +128,12 @@ class Results(Progress):
             ).scalar()
             if result_id is None:
                 self._move(connection, series_id, State.COMPLETE)
+                return
+            if (
+                connection.execute(sa.select(deliveries.c.id).where(deliveries.c.result_id == result_id)).first()
+                is None
+            ):
+                self._move(connection, series_id, State.BLIND, reasons=[WITHHELD])
                 return
             self._move(connection, series_id, State.CONTOURED)
             self._conclude(connection, int(result_id))
@@ -196,6 +215,21 @@ class Outbox(Results):
             wanted = wanted.where(deliveries.c.result_id == result_id)
         with self._begin() as connection:
             return [record_of(DeliveryRecord, row) for row in connection.execute(wanted).mappings()]
+
+    def first_delivery_of(self, patient: str) -> datetime | None:
+        """Return when a structure set of a patient was first ordered to be sent to anybody; None if none was.
+
+        Args:
+            patient: keyed digest of the Patient ID.
+        """
+        wanted = (
+            sa.select(sa.func.min(deliveries.c.created))
+            .join(results, results.c.id == deliveries.c.result_id)
+            .join(series, series.c.id == results.c.series_id)
+            .where(series.c.patient == patient)
+        )
+        with self._begin() as connection:
+            return connection.execute(wanted).scalar()
 
     def note_sent(
         self, delivery_id: int, status: int, detail: str, *, prove: bool = False, then: Iterable[ShadowOrder] = ()

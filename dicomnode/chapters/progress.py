@@ -61,8 +61,18 @@ class Progress(Approvals):
             record = self._move(connection, series_id, State.HELD, released=False, **values)
             self._wake_approvals(connection, record.series_instance_uid)
 
-    def complete(self, series_id: int, content: str, *, released: bool = False) -> SeriesRecord:
-        """Take a series to be whole: a new generation, and the order to contour it, in one transaction."""
+    def complete(
+        self, series_id: int, content: str, *, released: bool = False, patient: str | None = None
+    ) -> SeriesRecord:
+        """Take a series to be whole: a new generation, and the order to contour it, in one transaction.
+
+        Args:
+            series_id: of the series.
+            content: digest of its instances.
+            released: whether the operator wants it contoured, and sent, in spite of what stands against it.
+            patient: keyed digest of the Patient ID; None: as it is known.
+        """
+        known = {} if patient is None else {"patient": patient}
         with self._begin() as connection:
             generation = self._series(connection, series_id).generation + 1
             record = self._move(
@@ -74,6 +84,7 @@ class Progress(Approvals):
                 completed=self._now(),
                 reasons=[],
                 released=released,
+                **known,
             )
             self._order(connection, ContouringOrder(series_id, generation))
             self._wake_approvals(connection, record.series_instance_uid)

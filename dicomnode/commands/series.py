@@ -77,7 +77,7 @@ def as_json(view: SeriesView) -> dict[str, object]:
     return {
         "pseudonym": view.pseudonym,
         "slices": view.slices,
-        **_plain(asdict(view.record)),
+        **{key: value for key, value in _plain(asdict(view.record)).items() if key != "patient"},
         "results": [_plain(asdict(result)) for result in view.results],
         "deliveries": [_plain(asdict(delivery)) for delivery in view.deliveries],
     }

@@ -36,7 +36,7 @@ AE_TITLE = "DICOMNODE"
 QUIET_S = 1.0
 START_S = 60.0
 CONTOUR_S = 120.0
-END_STATES = frozenset({State.HELD, State.SENT, State.UNDELIVERED, State.FAILED})
+END_STATES = frozenset({State.HELD, State.SENT, State.BLIND, State.UNDELIVERED, State.FAILED})
 
 
 # Below the ports that Linux gives to outgoing connections: one of those could take a port before its server does. Each

@@ -57,6 +57,19 @@ def test_what_came_back_as_we_sent_it_is_untouched(filing: Filing, store: CaseSt
     assert all(one.edit is not None and one.edit.dice == 1.0 for one in record.structures.values())
 
 
+def test_what_nobody_had_seen_is_compared_and_drawn_from_nothing(filing: Filing, store: CaseStore) -> None:
+    """As much alike as it may be: the origin is de novo, and how far it is from ours stands beside it, on disk too."""
+    blind = replace(filing, withheld=((filing.files.structure_set, "digest"),))
+
+    file_approved_set(blind, store, pseudonym_of)
+
+    [record] = store.records()
+    assert record.model_digest == ""
+    assert {one.origin for one in record.structures.values()} == {Origin.DE_NOVO}
+    assert all(one.edit is None for one in record.structures.values())
+    assert all(one.blind is not None and one.blind.dice == 1.0 for one in record.structures.values())
+
+
 def test_a_set_of_ours_that_cannot_be_read_any_more_is_passed_over(filing: Filing, store: CaseStore) -> None:
     """A file that went is no reason to lose the case."""
     record = file_approved_set(replace(filing, sent=((Path("gone.dcm"), "digest"),)), store, pseudonym_of)

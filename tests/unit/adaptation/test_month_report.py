@@ -1,9 +1,11 @@
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adaptation.case_record import Origin, Ruling, Status, Structure
 from adaptation.errors import AdaptationError
 from adaptation.limits import WatchLimits
 from adaptation.month_page import month_page
@@ -58,6 +60,44 @@ def test_a_worry_of_one_week_is_in_the_report_of_its_month():
 
     assert [one.kind for one in report_of_month(records, "2025-03", LIMITS).concerns] == ["drift"]
     assert report_of_month(records, "2025-04", LIMITS).concerns == ()
+
+
+def blind(records):
+    """Return cases as if nobody had seen ours."""
+    return [
+        replace(
+            record,
+            patient=f"blind{record.patient}",
+            structures={organ: Structure(Origin.DE_NOVO, blind=one.edit) for organ, one in record.structures.items()},
+            model_digest="",
+        )
+        for record in records
+    ]
+
+
+def test_what_was_contoured_blind_stands_beside_what_was_shown():
+    """Of the last twelve months, in no chart, with medians of its own; what a person rejected does not count."""
+    shown, hidden = approvals([0.9] * 80), blind(approvals([0.8] * 30, per_week=2))
+    hidden[0] = replace(hidden[0], history=(Ruling(START, Status.REJECTED, "physicist", "wrong"),))
+
+    report = report_of_month([*shown, *hidden], "2025-04", LIMITS)
+
+    [row] = report.blind
+    assert report.blind_cases == 5
+    assert (row.organ, row.count, row.shown_count) == ("Parotid_L", 29, 80)
+    assert (row.medians["surface_dsc"], row.shown["surface_dsc"]) == (0.8, 0.9)
+    assert report.charts == report_of_month(shown, "2025-04", LIMITS).charts
+    assert "Blind and shown" in month_page(report)
+    assert json.loads(json.dumps(encoded_month(report), allow_nan=False))["blind"][0]["medians"]["dsc"] == 0.9
+
+
+def test_what_was_contoured_blind_more_than_a_year_ago_is_not_shown():
+    """A page without a blind contour says no more than that there was none."""
+    report = report_of_month(blind(approvals([0.8] * 5)), "2026-01", LIMITS)
+
+    assert (report.blind_cases, report.blind) == (0, ())
+    assert "Blind and shown" not in month_page(report)
+    assert report_of_month(blind(approvals([0.8] * 5)), "2025-12", LIMITS).blind[0].count == 5
 
 
 def test_page_names_no_patient_and_needs_no_other_file():

@@ -314,6 +314,51 @@ def test_only_what_a_peer_had_before_was_edited(world: World) -> None:
     assert request["sent"] == [(str(world.folder / "results/one.dcm"), "ab" * 32)]
 
 
+def contoured_blind(world: World) -> int:
+    """Have a CT contoured blind twice; return the number of the series."""
+    world.ct_comes()
+    [record] = world.ledger.series_in()
+    for number in (1, 2):
+        world.ledger.complete(record.id, "content", patient="ab" * 32)
+        new = new_result(record.id, number, f"2.25.{number}", path=f"results/{number}.dcm", created=world.clock.now)
+        world.ledger.note_result(new, [])
+        world.clock.forward(60)
+    return record.id
+
+
+def test_what_was_contoured_blind_goes_along_with_the_set(world: World) -> None:
+    """What was contoured last; and none of it counts as sent."""
+    contoured_blind(world)
+    world.set_comes()
+
+    world.file()
+
+    [request] = world.filer.filings
+    assert request["sent"] == []
+    assert request["withheld"] == [(str(world.folder / "results/2.dcm"), "ab" * 32)]
+
+
+@pytest.mark.parametrize("released", ["before", "after"])
+def test_only_what_was_released_before_the_approval_was_seen(world: World, released: str) -> None:
+    """A case is blind if nobody had any of our contours of the patient when the structure set came."""
+    number = contoured_blind(world)
+    if released == "after":
+        world.set_comes()
+        world.clock.forward(60)
+    world.ledger.complete(number, "content", released=True)
+    world.ledger.note_result(new_result(number, 3, "2.25.2", path="results/2.dcm"), ["TPS"])
+    world.ledger.note_sent(world.ledger.deliveries()[0].id, 0, "")
+    world.clock.forward(60)
+    if released == "before":
+        world.set_comes()
+
+    world.file()
+
+    [request] = world.filer.filings
+    counts = {"sent": len(request["sent"]), "withheld": len(request["withheld"])}
+    assert counts == ({"sent": 1, "withheld": 0} if released == "before" else {"sent": 0, "withheld": 1})
+
+
 def test_what_cannot_be_read_is_an_alarm(world: World) -> None:
     """An approval that is lost must be seen."""
     world.filer.error = ContouringError("refused", reasons=["no ROI is in the CT's frame of reference"])

@@ -36,7 +36,11 @@ class Room:
     """A ledger with a series in it, its files, and who examines it."""
 
     def __init__(
-        self, folder: Path, peers: tuple[Peer, ...] = PEERS, structures: StructureSettings | None = None
+        self,
+        folder: Path,
+        peers: tuple[Peer, ...] = PEERS,
+        structures: StructureSettings | None = None,
+        blind_share: float = 0.0,
     ) -> None:
         self.folder, self.clock, self.orders = folder, Clock(), Orders()
         write_small_bundle(folder / "bundles" / "small")
@@ -50,6 +54,7 @@ class Room:
             models=Models((folder / "bundles",), Registry(folder / "models")),
             minimum_slices=10,
             pseudonyms=Pseudonyms(b"key"),
+            blind_share=blind_share,
         )
 
     def receive(self, datasets: list[Dataset], **changes: object) -> SeriesRecord:
@@ -136,7 +141,7 @@ def test_only_a_held_series_can_be_released(room: Room, slices: Callable[[], lis
     """There is nothing to release in another."""
     room.receive(slices())
 
-    with pytest.raises(TransitionError, match="receiving, not held"):
+    with pytest.raises(TransitionError, match="receiving, not held or blind"):
         room.examiner.release(room.series)
 
 
@@ -292,3 +297,77 @@ def test_a_structure_set_is_not_sent_again_to_peers_that_get_another_profile_now
 
     with pytest.raises(TransitionError, match="another profile"):
         room.examiner.resend(record)
+
+
+@pytest.fixture
+def blind(tmp_path: Path, slices: Callable[[], list[Dataset]]) -> Room:
+    """Return a room whose series was contoured blind, as every patient's is."""
+    room = Room(tmp_path, blind_share=1.0)
+    room.receive(slices())
+    record = room.examine()
+    model = room.examiner.model_named("small")
+    (room.folder / "one.dcm").write_bytes(b"a structure set")
+    uid = structure_set_uid(record.content, model.digest, writing_settings("clinical", StructureSettings()))
+    room.ledger.note_result(new_result(record.id, record.generation, uid, path="one.dcm"), [])
+    return room
+
+
+def test_a_blind_series_that_comes_again_whole_stays_blind(blind: Room) -> None:
+    """Who sends it again because no contours came gets none: that is for the operator to decide."""
+    blind.repeat(1000)
+
+    record = blind.examine()
+
+    assert record.state is State.BLIND
+    assert "contoured blind" in record.reasons[0]
+    assert not any(isinstance(order, DeliveryOrder) for order in blind.orders)
+
+
+def test_a_blind_series_cannot_be_sent_by_resend(blind: Room) -> None:
+    """Only a release, which is kept with the series, has it sent; nor while it arrives again or is contoured again."""
+    with pytest.raises(TransitionError, match="contoured blind: `series release`"):
+        blind.examiner.resend(blind.series)
+    blind.repeat(1)
+    with pytest.raises(TransitionError, match="contoured blind: `series release`"):
+        blind.examiner.resend(blind.series)
+
+
+def test_a_blind_series_that_is_released_is_contoured_to_be_sent(blind: Room) -> None:
+    """From then on it is blind no more."""
+    blind.examiner.release(blind.series)
+
+    record = blind.series
+    assert (record.state, record.released, record.generation, record.reasons) == (State.COMPLETE, True, 2, ())
+    assert not blind.examiner.is_blind(record)
+
+
+def test_a_blind_series_that_is_contoured_again_stays_blind(blind: Room) -> None:
+    """A newer model is no reason to show the physician anything."""
+    blind.examiner.recontour(blind.series)
+
+    assert blind.examiner.is_blind(blind.series)
+
+
+def test_a_patient_of_whom_contours_were_sent_is_blind_no_more(blind: Room) -> None:
+    """A release of one series shows what the patient's others look like."""
+    blind.examiner.release(blind.series)
+    other = replace(blind.series, released=False)
+    assert blind.examiner.is_blind(other)
+
+    blind.ledger.note_result(new_result(other.id, 2, "2.25.7"), ["TPS"])
+
+    assert not blind.examiner.is_blind(other)
+
+
+def test_a_held_series_of_a_chosen_patient_is_sent_once_it_is_released(
+    tmp_path: Path, slices: Callable[[], list[Dataset]]
+) -> None:
+    """The operator wants its contours; the patient is known from then on."""
+    room = Room(tmp_path, blind_share=1.0)
+    room.receive(slices()[:5])
+    room.examine()
+
+    room.examiner.release(room.series)
+
+    assert room.series.patient
+    assert not room.examiner.is_blind(room.series)

@@ -55,7 +55,7 @@ class Answers:
 class Bench:
     """Jobs with a ledger, and with answers and outcomes that a test decides."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, blind_share: float = 0.0) -> None:
         write_small_bundle(folder / "bundles" / "small")
         self.clock, self.orders, self.contourer = Clock(), Orders(), Answers()
         self.ledger: Ledger = open_ledger(folder, self.clock, self.orders)
@@ -72,6 +72,7 @@ class Bench:
             models=Models((folder / "bundles",), Registry(folder / "models")),
             minimum_slices=1,
             pseudonyms=pseudonyms,
+            blind_share=blind_share,
         )
         self.digest = examiner.model_named("small").digest
         self.jobs = Jobs(
@@ -99,7 +100,7 @@ class Bench:
     def complete(self) -> SeriesRecord:
         """Take the series to be whole as it is now."""
         record = self.ledger.series_in()[0]
-        return self.ledger.complete(record.id, self.content)
+        return self.ledger.complete(record.id, self.content, patient="ab" * 32)
 
     @property
     def content(self) -> str:
@@ -246,6 +247,36 @@ def test_the_result_goes_back_to_the_sender_by_default(bench: Bench) -> None:
 
     assert [delivery.peer for delivery in bench.ledger.deliveries()] == ["TPS"]
     assert isinstance(bench.orders[-1], DeliveryOrder)
+
+
+def test_what_is_contoured_blind_is_written_and_sent_to_nobody(tmp_path: Path) -> None:
+    """The structure set is on disk, the series says so, and somebody is told that no contours will come."""
+    bench = Bench(tmp_path, blind_share=1.0)
+
+    write(bench, bench.whole_series())
+
+    [record], [result] = bench.ledger.series_in(), bench.ledger.results_of(1)
+    [alarm] = bench.ledger.alarms()
+    assert record.state is State.BLIND
+    assert "contoured blind" in record.reasons[0]
+    assert result.generation == record.generation
+    assert bench.ledger.deliveries() == []
+    assert not any(isinstance(order, DeliveryOrder) for order in bench.orders)
+    assert (alarm.kind, alarm.count) == ("blind", 1)
+    assert "no contours will come" in alarm.text
+
+
+def test_what_was_blind_and_is_released_is_the_same_structure_set_sent(tmp_path: Path) -> None:
+    """One row, of which the delivery says when it ceased to be blind."""
+    bench = Bench(tmp_path, blind_share=1.0)
+    first = write(bench, bench.whole_series())
+
+    second = write(bench, bench.ledger.complete(1, bench.content, released=True))
+
+    [result] = bench.ledger.results_of(1)
+    assert second == first
+    assert [delivery.result_id for delivery in bench.ledger.deliveries()] == [result.id]
+    assert bench.ledger.series(1).state is State.CONTOURED
 
 
 def test_a_later_structure_set_says_what_it_supersedes(bench: Bench) -> None:

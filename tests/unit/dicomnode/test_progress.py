@@ -8,7 +8,7 @@ import pytest
 from dicomnode.ledger import Ledger
 from dicomnode.records import SeriesRecord
 from dicomnode.series import State
-from tests.support.books import NOON, Clock, Orders, instance, open_ledger
+from tests.support.books import NOON, Clock, Orders, instance, new_result, open_ledger
 
 
 @pytest.fixture
@@ -57,3 +57,16 @@ def test_what_an_older_generation_came_to_is_of_no_interest(ledger: Ledger, reop
     ledger.refuse(reopened.id, reopened.generation, ["no head and neck"])
 
     assert ledger.series(reopened.id).state is State.COMPLETE
+
+
+def test_what_was_contoured_blind_meanwhile_is_blind_where_the_slices_bring_nothing_new(
+    ledger: Ledger, reopened: SeriesRecord
+) -> None:
+    """A repeat during contouring does not make it sent."""
+    ledger.note_result(new_result(reopened.id, reopened.generation), [])
+
+    ledger.settle(reopened.id)
+
+    record = ledger.series(reopened.id)
+    assert record.state is State.BLIND
+    assert "contoured blind" in record.reasons[0]

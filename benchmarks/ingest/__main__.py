@@ -8,6 +8,11 @@ is busy for all. All have TCP_NODELAY=1: without it dcmtk waits 40 ms an instanc
 Every data set that arrives is compared with what was sent. The floor is the bare disk: write, sync, rename, sync of the
 folder, one after the other. Ratios are medians of paired rounds, larger is faster; processes that storescp forks are
 counted where it has waited for them. Several associations send twice as many instances.
+
+Nothing is deleted before the end. ext4 looks past each inode of a folder's group that was deleted in the last five
+minutes whenever it makes a file there: the loads of earlier rounds once cost the receivers more than their own work,
+and not all alike. So give a `--folder` on a disk where nobody has just deleted thousands of files, this program's last
+run among them.
 """
 
 import argparse
@@ -99,12 +104,11 @@ def measure(
     instances = options.instances * (1 if associations == 1 else 2)
     taken = {name: Taken() for name in (FLOOR, *(receiver.name for receiver in receivers))}
     for _ in range(options.rounds + 1):
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            load = write_load(Path(name), associations, instances, rows)
-            os.sync()
-            taken[FLOOR].wall_s.append(write_durably(load, Path(name)))
-            taken[FLOOR].cpu_s_per_gb.append(0.0)
-            round_of(receivers, load, taken, nagle=options.nagle)
+        load = write_load(folder / f"load-{rows}-{associations}", associations, instances, rows)
+        os.sync()
+        taken[FLOOR].wall_s.append(write_durably(load, folder))
+        taken[FLOOR].cpu_s_per_gb.append(0.0)
+        round_of(receivers, load, taken, nagle=options.nagle)
     print(
         f"\n{instances} slices of {rows} x {rows}, {associations} associations{', Nagle on' if options.nagle else ''}"
     )

@@ -66,13 +66,13 @@ def slice_of(rows: int, series: str, number: int, noise: np.random.Generator) ->
 
 
 def write_load(folder: Path, associations: int, instances: int, rows: int) -> Load:
-    """Write new slices, dealt out over the associations, a series each."""
+    """Write new slices, dealt out over the associations, a series each; over those of the round before, if any."""
     noise = np.random.default_rng(next(_numbers))
     digests, size, folders = set(), 0, []
     for association in range(associations):
-        series = f"{ROOT}.{next(_numbers)}.{folder.stat().st_ino}"
         folders.append(folder / str(association))
-        folders[-1].mkdir()
+        folders[-1].mkdir(parents=True, exist_ok=True)
+        series = f"{ROOT}.{next(_numbers)}.{folder.stat().st_ino}"
         for number in range(1, instances // associations + 1):
             ds, out = slice_of(rows, series, number, noise), DicomBytesIO()
             out.is_little_endian, out.is_implicit_VR = True, False

@@ -157,7 +157,7 @@ class Examiner:
             self._hold(record, content, held)
         elif is_known and (same := self._same_results(record, instances)):
             if self.is_blind(record):
-                log.warning("a series came again whole: it stays blind", series=self._name(record))
+                self.tell_blind(record)  # whoever sent it again may wait for contours
                 self._ledger.settle(record.id)
                 return
             log.info("a series came again whole: its structure set is sent again", series=self._name(record))
@@ -171,6 +171,16 @@ class Examiner:
         """Whether nobody is to see our contours of a series: not once somebody has got any of the patient."""
         chosen = not record.released and is_chosen(record.patient, self._blind_share)
         return chosen and self._ledger.first_delivery_of(record.patient) is None
+
+    def tell_blind(self, record: SeriesRecord) -> None:
+        """Tell the operator that no contours of a series will come, and what to do where they are needed."""
+        name = self._name(record)
+        log.warning("a series is contoured blind: its structure set is kept and not sent", series=name)
+        text = (
+            f"series {name} is contoured blind, so that the physician draws from nothing: no contours will come;"
+            f" `series release {name}` has them sent"
+        )
+        self._ledger.raise_alarm("blind", text, name)
 
     def release(self, record: SeriesRecord) -> None:
         """Have a series that is held or blind contoured in the operator's name, and sent.

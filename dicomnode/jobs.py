@@ -184,7 +184,7 @@ class Jobs:
             return {"outcome": "held"}
         is_blind = contoured.get("blind", False)  # what an older release contoured before an upgrade does not say
         if is_blind:
-            self._tell_blind(name)  # before the row: who is killed between the two tells it twice
+            self._examiner.tell_blind(record)  # before the row: who is killed between the two tells it twice
         for dispatch, plan in missing:
             seconds = {**contoured["seconds"], **reply["seconds"]}
             peers = () if is_blind else dispatch.peers
@@ -300,14 +300,6 @@ class Jobs:
         self._ledger.refuse(record.id, record.generation, reasons)
         log.warning("a series is held", series=name, reasons=list(reasons))
         self._ledger.raise_alarm("held", f"series {name} is held: {'; '.join(reasons)}", name)
-
-    def _tell_blind(self, name: str) -> None:
-        log.warning("a series is contoured blind: its structure set is kept and not sent", series=name)
-        text = (
-            f"series {name} is contoured blind, so that the physician draws from nothing: no contours will come;"
-            f" `series release {name}` has them sent"
-        )
-        self._ledger.raise_alarm("blind", text, name)
 
     def _forget_contouring(self, series_id: int, generation: int) -> None:
         kept = self._contouring_path(series_id, generation)

@@ -313,7 +313,7 @@ def blind(tmp_path: Path, slices: Callable[[], list[Dataset]]) -> Room:
 
 
 def test_a_blind_series_that_comes_again_whole_stays_blind(blind: Room) -> None:
-    """Who sends it again because no contours came gets none: that is for the operator to decide."""
+    """Who sends it again because no contours came gets none, and the operator, who decides, is told once more."""
     blind.repeat(1000)
 
     record = blind.examine()
@@ -321,6 +321,7 @@ def test_a_blind_series_that_comes_again_whole_stays_blind(blind: Room) -> None:
     assert record.state is State.BLIND
     assert "contoured blind" in record.reasons[0]
     assert not any(isinstance(order, DeliveryOrder) for order in blind.orders)
+    assert [alarm.kind for alarm in blind.ledger.alarms()] == ["blind"]
 
 
 def test_a_blind_series_cannot_be_sent_by_resend(blind: Room) -> None:

@@ -67,6 +67,19 @@ def test_a_held_series_is_kept_for_longer(hospital: Hospital) -> None:
     assert hospital.purge(20.1) == ["unfinished_days"]
 
 
+def test_a_blind_series_is_kept_as_long_as_what_is_held(hospital: Hospital) -> None:
+    """It can be released so long; what nobody was sent goes by the rule of all results, and can be forgotten."""
+    record = hospital.series()
+    ledger = hospital.books.ledger
+    ledger.complete(record.id, record.content)
+    ledger.note_result(new_result(record.id, 2, "2.25.5", path="results/blind.dcm", created=datetime.now(UTC)), [])
+    assert ledger.series(record.id).state is State.BLIND
+
+    assert hospital.purge(19.9) == []
+    assert hospital.purge(20.1) == ["unfinished_days"]
+    assert hospital.purge(30.1) == ["results_days", "results_days"]
+
+
 def test_the_ct_of_an_approved_structure_set_stays(hospital: Hospital) -> None:
     """Neither goes by the shipped rules, as learning needs both."""
     hospital.series()

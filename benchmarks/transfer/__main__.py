@@ -45,7 +45,7 @@ def is_ready(out: Path, cell: Cell) -> bool:
     """Whether a cell is to be made, can be, and is nobody's."""
     needed = [cell.source] if cell.source else []
     if cell.network == "unet":
-        needed.append(Cell(cell.world, cell.model, cell.cases, "conv4" if cell.model == "ST" else cell.frozen))
+        needed.append(cell.ours)
     if is_done(out, cell) or not all(is_done(out, one) for one in needed):
         return False
     with claimed(out / cell.name) as mine:

@@ -1,10 +1,10 @@
 """The cells of the experiment by their value: which model, from how many cases, re-trained from where (pure)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 World = Literal["real", "phantom"]
-Network = Literal["plus", "paper", "unet"]
+Network = Literal["plus", "paper", "unet", "nnunet"]
 Model = Literal["S", "T", "ST"]
 
 NOTHING = "nothing"  # is frozen
@@ -35,7 +35,7 @@ class Cell:
         model: of the source centre, of the target centre from nothing, or transferred.
         cases: of the target centre that are learnt from; 0 for the source model.
         frozen: up to where the transferred model is; see `PLACES`.
-        network: ResNet-SPP with the head `plus` or `paper`, or the peer.
+        network: ResNet-SPP with the head `plus` or `paper`, or a peer.
         curve: whether it is looked at on the way.
         blend: share of the way from the source model to the transferred one at which the weights lie that are judged.
     """
@@ -58,6 +58,11 @@ class Cell:
     def source(self) -> "Cell | None":
         """The cell that it begins with."""
         return Cell(self.world, "S", network=self.network) if self.model == "ST" else None
+
+    @property
+    def ours(self) -> "Cell":
+        """The ResNet-SPP whose processor time a peer is given, and beside which it is judged."""
+        return replace(self, network="plus", frozen=PAPER if self.model == "ST" else self.frozen)
 
 
 REAL = (
@@ -85,3 +90,5 @@ LATER = (
     *(Cell("real", "ST", SHORT, frozen) for frozen in PLACES if frozen not in {"spp", PAPER}),
 )
 CELLS = REAL + PHANTOM + BLENDED + LATER
+NNUNET = (Cell("real", "S", network="nnunet"), *(Cell("real", "T", cases, network="nnunet") for cases in (40, SHORT)))
+"""Made by a command of their own, `benchmarks.transfer.nnunet`."""

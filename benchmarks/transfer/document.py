@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from benchmarks.transfer.cells import BLENDS, COUNTS, NOTHING, PAPER, PLACES, SHORT, Cell, Model, World
+from benchmarks.transfer.cells import (
+    BLENDS,
+    COUNTS,
+    NNUNET,
+    NOTHING,
+    PAPER,
+    PLACES,
+    SHORT,
+    Cell,
+    Model,
+    Network,
+    World,
+)
 from benchmarks.transfer.results import ALL, Result, Results, mean, organs_of, p_better, wins
 from benchmarks.transfer.tables import counts, p_of, rows_by_organ, shares_of_the_way, table_two
 
@@ -52,22 +64,30 @@ def answer(results: Results) -> str:
     return "\n".join([*lines, *winner(results)])
 
 
+PEERS: dict[Network, tuple[str, str]] = {
+    "unet": ("MONAI's U-Net", "the U-Net"),
+    "nnunet": ("nnU-Net 2d", "nnU-Net"),
+}
+"""What the peers are called, in full and in short."""
+
+
 def winner(results: Results) -> list[str]:
     """Return who wins at equal processor time."""
     found = []
     models: tuple[tuple[Model, int], ...] = (("S", 0), ("ST", 40), ("ST", SHORT), ("T", 40), ("T", SHORT))
-    for model, number in models:
-        ours = results.of(Cell("real", model, number, PAPER if model == "ST" else NOTHING))
-        peer = results.of(Cell("real", model, number, network="unet"))
-        if ours and peer:
-            one, other = mean(ours.dices), mean(peer.dices)
-            p = min(p_better(ours.dices, peer.dices, ALL), p_better(peer.dices, ours.dices, ALL))
-            who = "the U-Net" if other > one else "the ResNet-SPP"
-            name = f"{model}, {number} target patients" if number else "S"
-            found.append(
-                f"- {name}: MONAI's U-Net {other:.3f}, ResNet-SPP {one:.3f} in the same processor time: **{who} wins** "
-                f"(one-sided p {p_of(p)})."
-            )
+    for network, (long, short) in PEERS.items():
+        for model, number in models:
+            peer = Cell("real", model, number, network=network)
+            theirs, ours = results.of(peer), results.of(peer.ours)
+            if ours and theirs:
+                one, other = mean(ours.dices), mean(theirs.dices)
+                p = min(p_better(ours.dices, theirs.dices, ALL), p_better(theirs.dices, ours.dices, ALL))
+                who = short if other > one else "the ResNet-SPP"
+                name = f"{model}, {number} target patients" if number else "S"
+                found.append(
+                    f"- {name}: {long} {other:.3f}, ResNet-SPP {one:.3f} in the same processor time: **{who} wins** "
+                    f"(one-sided p {p_of(p)})."
+                )
     return found
 
 
@@ -178,6 +198,8 @@ def peers(results: Results) -> str:
             ("ST 10", "ST", SHORT, NOTHING if network == "unet" else PAPER),
         )
     }
+    for cell in NNUNET:
+        models[f"nnU-Net 2d, {cell.model} {cell.cases or ''}".rstrip()] = results.of(cell)
     source = results.of(Cell("real", "S"))
     organs = organs_of(source.dices) if source else []
     return "## Peers, on the same patients and in the same processor time\n\n" + rows_by_organ(models, organs, source)

@@ -1,17 +1,18 @@
 """A network on cases that it has not learnt from: Dice by case and organ, on the CT's own grid, by the node's way."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from adaptation.build import describe
-from adaptation.labelled_ct import Case
+from adaptation.labelled_ct import Case, LabelledCt
 from adaptation.metrics import dice
 from adaptation.recipes import Recipe
 from benchmarks.transfer.unet import CELL, Peer
+from segmentation.organ_mask import OrganMask
 from segmentation.predict import Predictor
 
 Dices = dict[str, dict[str, float]]
@@ -63,9 +64,14 @@ def judged(network: nn.Module, recipe: Recipe, cases: Sequence[Case]) -> Judgeme
         found = predictor.predict(labelled.volume).organs
         seconds += time.process_time() - started
         slices += labelled.volume.grid.shape[0]
-        dices[case.name] = {
-            organ: dice(found[organ].full(), mask) if organ in found else 0.0
-            for organ, mask in labelled.masks.items()
-            if organ in recipe.organs and mask.any()
-        }
+        dices[case.name] = dices_of(found, labelled, recipe.organs)
     return Judgement(dices, seconds / max(1, slices))
+
+
+def dices_of(found: Mapping[str, OrganMask], labelled: LabelledCt, organs: Sequence[str]) -> dict[str, float]:
+    """Return the Dice of each organ that was drawn; 0 for what was not found."""
+    return {
+        organ: dice(found[organ].full(), mask) if organ in found else 0.0
+        for organ, mask in labelled.masks.items()
+        if organ in organs and mask.any()
+    }

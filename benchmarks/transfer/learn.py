@@ -162,8 +162,7 @@ def steps_of(cell: Cell, recipe: Recipe, network: nn.Module, bench: Bench, progr
     if cell.network != "unet":
         return recipe.training.steps
     if not progress.steps:
-        ours = Cell(cell.world, cell.model, cell.cases, "conv4" if cell.model == "ST" else cell.frozen)
-        budget = json.loads((bench.of(ours) / RESULT).read_text())["cpu_seconds"]
+        budget = json.loads((bench.of(cell.ours) / RESULT).read_text())["cpu_seconds"]
         prepared = [
             prepare(case.load(), recipe.organs, recipe.preprocessing) for case in bench.centres.target[:LOOKED_AT]
         ]

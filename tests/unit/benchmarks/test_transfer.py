@@ -5,12 +5,18 @@ import json
 import numpy as np
 import pytest
 
+from adaptation.labelled_ct import LabelledCt
+from adaptation.openkbp import axial_grid
 from adaptation.score_file import DEFINITION
-from benchmarks.transfer.cells import CELLS, PAPER, SHORT, Cell
+from benchmarks.transfer.cells import CELLS, NNUNET, PAPER, SHORT, Cell
 from benchmarks.transfer.document import BEGIN, END, write_document
 from benchmarks.transfer.learn import is_done
+from benchmarks.transfer.nnunet import drawn
+from benchmarks.transfer.nnunet_cases import one_label, spacing_of
 from benchmarks.transfer.protocols import Change, redrawn
 from benchmarks.transfer.results import mean, p_better
+from benchmarks.transfer.worlds import recipe_of
+from segmentation.volume import Volume
 
 ORGANS = ("Brainstem", "SpinalCord")
 
@@ -23,7 +29,7 @@ def block():
 
 def test_every_cell_has_a_folder_of_its_own():
     """No two cells write to one file."""
-    assert len({cell.name for cell in CELLS}) == len(CELLS)
+    assert len({cell.name for cell in CELLS + NNUNET}) == len(CELLS + NNUNET)
 
 
 def test_a_transferred_cell_begins_with_the_source_model_of_its_own_network():
@@ -113,3 +119,63 @@ def test_a_model_that_is_better_on_all_patients_is_better(tmp_path):
     assert mean(good) > mean(bad)
     assert p_better(good, bad, "Brainstem") < 0.001
     assert p_better(bad, good, "Brainstem") > 0.99
+
+
+def labelled(**masks):
+    """Return a case of 8 slices, 3 mm apart, of 20 x 20 pixels of 4.5 mm, on which these organs were drawn."""
+    grid = axial_grid((8, 20, 20), np.array([3.0, 4.5, 4.5]))
+    return LabelledCt(Volume(np.zeros(grid.shape, dtype=np.int16), grid), masks)
+
+
+def test_a_voxel_in_two_organs_is_the_first_ones():
+    """nnU-Net takes one label a voxel: the organ that is named first keeps what two share, the rest is nothing."""
+    first, second = np.zeros((2, 8, 20, 20), dtype=np.bool_)
+    first[3, 4, 4:6] = True
+    second[3, 4, 5:8] = True
+
+    labels = one_label(labelled(Brainstem=first, SpinalCord=second), ORGANS)
+
+    assert labels[3, 4, 3:9].tolist() == [0, 1, 1, 2, 2, 0]
+
+
+@pytest.mark.parametrize("empty", [{}, {"SpinalCord": np.zeros((8, 20, 20), dtype=np.bool_)}])
+def test_what_was_not_drawn_may_be_anywhere(empty):
+    """Where an organ was not drawn, or nowhere on the CT, nothing is learnt from voxels that have no label."""
+    labels = one_label(labelled(Brainstem=block(), **empty), ORGANS)
+
+    assert np.unique(labels[block()]).tolist() == [1]
+    assert np.unique(labels[~block()]).tolist() == [len(ORGANS) + 1]
+
+
+def test_the_peers_probabilities_are_drawn_where_they_lie():
+    """nnU-Net's probabilities lie on the CT's own grid: post-processing takes away what is apart, and moves nothing."""
+    recipe = recipe_of(NNUNET[0])
+    case = labelled()
+    probabilities = np.zeros((len(recipe.organs), 8, 20, 20))
+    probabilities[0] = block()
+    probabilities[0, 3, 0, 0] = 1.0
+
+    organs = drawn(probabilities, case.volume, recipe)
+
+    assert spacing_of(case.volume) == (3.0, 4.5, 4.5)
+    assert list(organs) == [recipe.organs[0]]
+    found = organs[recipe.organs[0]].full()
+    assert not found[3, 0, 0]
+    assert (found[2:6] == block()[2:6]).mean() > 0.98
+
+
+def test_the_document_has_every_peer_beside_ours(tmp_path):
+    """nnU-Net has its rows, and who wins is said of it too."""
+    for cell in (NNUNET[0], Cell("real", "T", SHORT, network="nnunet")):
+        result(tmp_path, cell.ours, 0.7)
+        result(tmp_path, cell, 0.6)
+    document = tmp_path / "experiment.md"
+    document.write_text(f"{BEGIN}\n{END}", encoding="utf-8")
+
+    write_document(tmp_path, document)
+
+    text = document.read_text(encoding="utf-8")
+    assert "- S: nnU-Net 2d 0.608, ResNet-SPP 0.708 in the same processor time: **the ResNet-SPP wins**" in text
+    assert "| nnU-Net 2d, S | .608 | .608 | **.608** | 0 | 2.0 |" in text
+    assert "| nnU-Net 2d, T 40 | not run |" in text
+    assert "| nnU-Net 2d, T 10 | .608 |" in text

@@ -67,8 +67,8 @@ ALL_POSTPROCESSING = {
 
 STARTER_GROUPS = ("source", "other")
 # A 4 mm grid has no room for a stem of stride 4: full resolution in Conv1 and Conv2, a quarter of it in Conv5. Blocks
-# of half the depth of ResNet-50 give twice as many steps a minute, and more comes of them than of the depth; Conv5
-# keeps the three of the paper, so that the places of re-training are the paper's.
+# of half the depth of ResNet-50 leave time for more steps; Conv5 keeps the three of the paper, so that the places of
+# re-training are the paper's.
 STARTER_VARIANT = Variant(
     in_channels=7,
     width=16,

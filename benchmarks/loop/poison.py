@@ -113,6 +113,7 @@ def _night(world: World, good: Sequence[Case], seed: int) -> Night:
     for name in ("features", "scores"):
         (world.folder / name).mkdir(exist_ok=True)
         (root / name).symlink_to(world.folder / name)
+    world.configuration().node.data_dir.mkdir(parents=True, exist_ok=True)  # no node ran here that made it
     night = world.night(1)
     golden = world.centres.test[0].load().volume
     registry = type(night.registry)(root.parent / "models")

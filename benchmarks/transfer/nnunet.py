@@ -131,14 +131,9 @@ def run(cell: Cell, bench: Bench) -> None:
     bench.of(cell).mkdir(parents=True, exist_ok=True)
     progress = Progress(bench.of(cell) / PROGRESS)
     trainer = prepared(cell, bench, recipe)
-    weights = Path(trainer.output_folder) / "checkpoint_final.pth"
-    if weights.exists():
-        # nnU-Net's own file, which holds more than tensors; written by this command.
-        trainer.load_checkpoint(torch.load(weights, map_location="cpu", weights_only=False))
-    else:
+    if not trainer.is_trained():
         budget = json.loads((bench.of(cell.ours) / RESULT).read_text(encoding="utf-8"))["cpu_seconds"]
         trainer.train_for(budget, progress, bench.say)
-        progress.keep()
     predictor = predictor_of(trainer)
     away, own, seconds = judged(predictor, recipe, bench.centres.test)
     home = judged(predictor, recipe, bench.centres.at_home)[0] if cell.model == "S" else {}

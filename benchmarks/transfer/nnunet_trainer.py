@@ -6,6 +6,7 @@ of the five organs have a side.
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from benchmarks.transfer.learn import Progress
 
 STEEPNESS = 0.9  # of the learning rate's fall, and ...
 MAX_NORM = 12.0  # ... the norm to which gradients are clipped, both nnU-Net's
-REPORTED = 50  # steps
+KEPT = 50  # steps between checkpoints
 
 
 class TimedTrainer(nnUNetTrainerNoMirroring):
@@ -30,20 +31,39 @@ class TimedTrainer(nnUNetTrainerNoMirroring):
         )
         return optimizer, None
 
+    def is_trained(self) -> bool:
+        """Whether a training has ended; its weights are taken then."""
+        final = Path(self.output_folder) / "checkpoint_final.pth"
+        if final.exists():
+            self.load_checkpoint(loaded(final))
+        return final.exists()
+
     def train_for(self, budget: float, progress: Progress, say: Callable[[str], None]) -> None:
-        """Train for a processor time, in seconds; the learning rate falls to nothing in it, by nnU-Net's polynomial."""
+        """Train for a processor time, in seconds; the learning rate falls to nothing in it, by nnU-Net's polynomial.
+
+        Args:
+            budget: the time, with what was used before the training was stopped.
+            progress: what was used; kept with each checkpoint.
+            say: told what happens.
+        """
         self.on_train_start()
         convert_conv2d_weight_memory_format(self.network, torch.channels_last)
+        latest = Path(self.output_folder) / "checkpoint_latest.pth"
+        if latest.exists():
+            self.load_checkpoint(loaded(latest))
         self.network.train()
-        started, losses = time.process_time(), []
+        started, losses = time.process_time() - progress.cpu_seconds, []
         while progress.cpu_seconds < budget:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.initial_lr * (1 - progress.cpu_seconds / budget) ** STEEPNESS
             losses.append(self.train_step(next(self.dataloader_train))["loss"])
             progress.steps += 1
             progress.cpu_seconds = time.process_time() - started
-            if progress.steps % REPORTED == 0:
-                say(f"step {progress.steps}, {progress.cpu_seconds:.0f} CPU s, loss {np.mean(losses[-REPORTED:]):.3f}")
+            if progress.steps % KEPT == 0:
+                say(f"step {progress.steps}, {progress.cpu_seconds:.0f} CPU s, loss {np.mean(losses[-KEPT:]):.3f}")
+                self.save_checkpoint(str(latest))
+                progress.keep()
+        progress.keep()
         self.on_train_end()
 
     def train_step(self, batch: Mapping[str, Any]) -> dict[str, float]:
@@ -56,3 +76,8 @@ class TimedTrainer(nnUNetTrainerNoMirroring):
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_NORM)
         self.optimizer.step()
         return {"loss": float(loss.detach())}
+
+
+def loaded(checkpoint: Path) -> Any:
+    """Return what nnU-Net wrote to a file: more than tensors, so that only what this benchmark wrote is loaded."""
+    return torch.load(checkpoint, map_location="cpu", weights_only=False)

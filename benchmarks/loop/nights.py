@@ -15,7 +15,7 @@ from adaptation.partition import Part
 from benchmarks.loop.world import World
 
 COUNTS = (5, 10, 20, 40)  # patients to learn from; the last night has as many of the 40 as admission admits
-AGAIN = 2  # nights after the last one, with the same patients: nothing is to be gained
+AGAIN = 4  # nights after the last one, with the same patients: nothing is to be gained
 
 
 def run_nights(world: World, out: Path) -> list[dict[str, Any]]:

@@ -174,18 +174,3 @@ def _harm(unseen: Sequence[Case], night: Night, base: Predictor) -> dict[str, An
 def _drawn(case: Case) -> LabelledCt:
     loaded = case.load()
     return replace(loaded, masks=_filled(loaded.masks))
-
-
-def print_poison(out: Path) -> None:
-    """Print a row a seed, and the sums."""
-    found = [json.loads(path.read_text()) for path in sorted(out.glob("poison-*.json"))]
-    if not found:
-        return
-    print("\n| seed | poison | kept out by admission | the gate, had all been learnt from | harmful |")
-    print("|---|---|---|---|---|")
-    for one in found:
-        harm = "yes" if one["harmful"] else "no" if one["promoted"] else ""
-        print(f"| {one['seed']} | {one['kind']} | {one['kept_out']} of {one['poisoned']} | {one['end']} | {harm} |")
-    kept, all_of = sum(one["kept_out"] for one in found), sum(one["poisoned"] for one in found)
-    promoted, harmful = sum(one["promoted"] for one in found), sum(one["harmful"] for one in found)
-    print(f"\n{len(found)} nights: {kept} of {all_of} kept out; {promoted} promotions, {harmful} harmful")

@@ -13,28 +13,74 @@ def read_nights(out: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in paths]
 
 
-def print_nights(out: Path) -> None:
-    """Print a row a night."""
+def write_document(out: Path, document: Path) -> None:
+    """Write what came of the nights and of the poisoned ones between the document's marks, and draw the figure.
+
+    Args:
+        out: the folder of the results.
+        document: the figure comes into the folder `pictures` beside it.
+    """
+    text = document.read_text(encoding="utf-8")
+    for mark, table in (("nights", nights_table(out)), ("poisoned nights", poison_table(out))):
+        begin, end = f"<!-- {mark} -->", f"<!-- end {mark} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    document.write_text(text, encoding="utf-8")
+    draw_nights(out, document.parent / "pictures" / "nights.png")
+
+
+def nights_table(out: Path) -> str:
+    """Return a row a night, and what was held against those candidates that were refused."""
     nights = read_nights(out)
     if not nights:
-        print("no night was run yet")
-        return
-    organs = [organ for organ in nights[0]["before"] if organ != "mean"]
-    print(f"| night | patients | candidate | outcome | {' | '.join(organs)} | mean |")
-    print(f"|---|---|---|---|{'---|' * len(organs)}---|")
-    print(_row("base", nights[0]["before"], organs))
-    for one in nights:
-        candidate = f"{one['candidate']['mean']:.4f}" if one["candidate"] else ""
-        first = f"{one['night']} | {one['patients']} | {candidate} | {one['end']}"
-        print(_row(first, one["in_service"], organs))
-    for one in nights:
-        for reason in one["reasons"]:
-            print(f"{one['night']}: {reason}")
+        return "no night was run yet"
+    organs = list(nights[0]["before"])
+    lines = [f"| night | learnt from | {' | '.join(organs)} | p (alpha) | verdict | in service |"]
+    lines += ["|---" * (len(organs) + 5) + "|", _row("| | base", nights[0]["before"], organs) + " | | | |"]
+    for number, one in enumerate(nights, 1):
+        test = tested(out, one["night"])
+        p = f"{test['p']:.2g} ({test['alpha']:.2g})" if test else ""
+        dsc = f"{one['in_service']['mean']:.3f}"
+        row = _row(f"| {number} | {one['patients']}", one["candidate"], organs)
+        lines.append(f"{row} | {p} | {one['end']} | {dsc} |")
+    why = [f"- Night {number}: {'; '.join(one['reasons'])}." for number, one in enumerate(nights, 1) if one["reasons"]]
+    return "\n".join([*lines, "", *why])
+
+
+def tested(out: Path, night: str) -> dict[str, Any]:
+    """Return the numbers of a night's test of all organs together, from its dossier; empty where there was none."""
+    path = out / "course" / "node" / "data" / "adaptation" / "runs" / night / "dossier.json"
+    if not path.exists():
+        return {}
+    demands = json.loads(path.read_text())["impact_assessment"]["whole"]
+    return next((one["numbers"] for one in demands if "p" in one["numbers"]), {})
 
 
 def _row(first: str, dsc: dict[str, float], organs: list[str]) -> str:
-    start = first if " | " in first else f"{first} |  |  | "
-    return f"| {start} | {' | '.join(f'{dsc[organ]:.4f}' for organ in organs)} | {dsc['mean']:.4f} |"
+    return f"{first} | {' | '.join(f'{dsc[organ]:.3f}' if dsc else '' for organ in organs)}"
+
+
+def poison_table(out: Path) -> str:
+    """Return a row a poisoned night, and the sums."""
+    found = [json.loads(path.read_text()) for path in sorted(out.glob("poison-*.json"))]
+    if not found:
+        return "no poisoned night was run yet"
+    lines = [
+        "| seed | poison | kept out by admission | the gate, had all been learnt from | unseen patients | harmful |"
+    ]
+    lines.append("|---" * 6 + "|")
+    for one in found:
+        harm, dsc = ("", "") if not one["promoted"] else ("yes" if one["harmful"] else "no", _change(one))
+        kept = f"{one['kept_out']} of {one['poisoned']}"
+        lines.append(f"| {one['seed']} | {one['kind']} | {kept} | {one['end']} | {dsc} | {harm} |")
+    kept, all_of = sum(one["kept_out"] for one in found), sum(one["poisoned"] for one in found)
+    promoted, harmful = sum(one["promoted"] for one in found), sum(one["harmful"] for one in found)
+    sums = f"{len(found)} nights: {kept} of {all_of} wrong sets kept out; {promoted} promotions, {harmful} harmful."
+    return "\n".join([*lines, "", sums])
+
+
+def _change(one: dict[str, Any]) -> str:
+    return f"{one['before']['mean']:.3f} to {one['after']['mean']:.3f}"
 
 
 def draw_nights(out: Path, path: Path) -> None:

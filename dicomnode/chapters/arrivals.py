@@ -1,6 +1,7 @@
 """What arrived: instances, the series that they open, and structure sets that came in."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -14,8 +15,7 @@ from dicomnode.series import State, advance
 from dicomnode.tables import approvals, conflicts, instances, results, series, structure_sets
 
 HOW_IT_CAME = ("action", "rule", "calling_ae_title", "called_ae_title", "peer_address")
-# Built once: it is asked for every instance that comes.
-_BY_UID = sa.select(instances).where(instances.c.sop_instance_uid == sa.bindparam("wanted"))
+_IS_THERE = "SELECT 1 FROM instances WHERE sop_instance_uid = "
 
 
 class Arrivals(Approvals):
@@ -23,9 +23,23 @@ class Arrivals(Approvals):
 
     def find_instance(self, sop_instance_uid: str) -> ReceivedInstance | None:
         """Return the instance of this UID, if there is one."""
+        if not self._is_there(sop_instance_uid):
+            return None
         with self._begin() as connection:
-            row = connection.execute(_BY_UID, {"wanted": sop_instance_uid}).mappings().first()
+            wanted = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+            row = connection.execute(wanted).mappings().first()
         return record_of(ReceivedInstance, row) if row else None
+
+    def _is_there(self, sop_instance_uid: str) -> bool:
+        """Whether there is an instance of this UID: asked for each that comes, which is hardly ever there.
+
+        The driver is asked itself. By way of SQLAlchemy the question took a fifth of the interpreter's time on an
+        instance.
+        """
+        place = "?" if self._engine.dialect.paramstyle == "qmark" else "%s"
+        with self._usable(), self._engine.connect() as connection, closing(connection.connection.cursor()) as cursor:
+            cursor.execute(_IS_THERE + place, (sop_instance_uid,))
+            return cursor.fetchone() is not None
 
     def note_instance(self, instance: ReceivedInstance) -> None:
         """Remember a new instance; one that is to be contoured opens its series, or opens it again."""

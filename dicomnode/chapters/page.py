@@ -81,14 +81,23 @@ class Page:
         self._enqueue = enqueue
         self._on_alarm = on_alarm
         self._now = clock
+        driver = engine.dialect.loaded_dbapi
+        self._out_of_use = (
+            *(sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError),
+            *(driver.OperationalError, driver.InterfaceError),
+        )
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
+        with self._usable(), self._engine.begin() as connection:
+            take_turn(connection)
+            yield connection
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                take_turn(connection)
-                yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            yield
+        except self._out_of_use as error:
             raise LedgerUnavailable(f"the ledger cannot be used: {type(error.__cause__ or error).__name__}") from error
 
     def _order(self, connection: sa.Connection, order: Order) -> None:

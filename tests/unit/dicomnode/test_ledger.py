@@ -1,11 +1,12 @@
 """What the ledger remembers, and the work that it orders with it."""
 
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dicomnode.errors import NotFound, TransitionError
+from dicomnode.errors import LedgerUnavailable, NotFound, TransitionError
 from dicomnode.ledger import Ledger
 from dicomnode.records import ContouringOrder, DeliveryOrder, DeliveryState, SeriesRecord, StructureSetSummary
 from dicomnode.series import State
@@ -333,3 +334,13 @@ def test_a_held_series_cannot_fail(ledger: Ledger) -> None:
 
     with pytest.raises(TransitionError, match="held cannot become contoured"):
         ledger.deliver_again(ledger.note_result(new_result(record.id, 0), ["TPS"]).id, ["TPS"])
+
+
+def test_a_ledger_that_cannot_be_asked_says_so(ledger: Ledger, tmp_path: Path) -> None:
+    """The question past SQLAlchemy fails as any other does: the peer is told to come again."""
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
+        other.execute("DROP TABLE instances")
+    other.close()
+
+    with pytest.raises(LedgerUnavailable, match="OperationalError"):
+        ledger.find_instance(f"{SERIES}.1")

@@ -147,7 +147,7 @@ def test_a_patient_is_shown_to_who_asks(run: Run) -> None:
     [
         ("series show 99", "there is no series 99"),
         ("series release 99", "there is no series 99"),
-        ("series release 1", "the series is sent, not held: there is nothing to release"),
+        ("series release 1", "the series is sent, not held or blind: there is nothing to release"),
         ("series release 2", "the series cannot be contoured: the gantry was tilted by 9.0 degrees"),
         ("series resend 2", "the series has no structure set yet"),
         ("series recontour 2", "the series is held: it cannot be contoured again now"),

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.marked import write_between
 from tests.support.foreign.encounter import (
     IMPLEMENTATIONS,
     QUESTIONS,
@@ -51,13 +52,6 @@ def table(found: Mapping[str, Mapping[str, Outcome]]) -> str:
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
-def write(document: Path, text: str) -> None:
-    """Put the table where the document marks its place."""
-    before, _, rest = document.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
 def main() -> None:
     """Run the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,7 +71,7 @@ def main() -> None:
     text = table(found)
     print(text)
     if options.write:
-        write(options.write, text)
+        write_between(options.write, BEGIN, END, text)
     sys.exit(any(not outcome.ok for outcomes in found.values() for outcome in outcomes.values()))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.gate.looks import LOOKS, alphas, power_at, without_budget, years_of
 from benchmarks.gate.patients import Population
+from benchmarks.marked import write_between
 
 BEGIN, END = "<!-- gate statistics -->", "<!-- end -->"
 CASES = (20, 30)
@@ -89,9 +90,7 @@ def main() -> None:
     )
     print(text)
     if options.write:
-        before, _, rest = options.write.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        write_between(options.write, BEGIN, END, text)
     sys.exit(not holds)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from benchmarks.marked import write_between
+
 
 def read_nights(out: Path) -> list[dict[str, Any]]:
     """Return the nights that were run."""
@@ -20,12 +22,8 @@ def write_document(out: Path, document: Path) -> None:
         out: the folder of the results.
         document: the figure comes into the folder `pictures` beside it.
     """
-    text = document.read_text(encoding="utf-8")
     for mark, table in (("nights", nights_table(out)), ("poisoned nights", poison_table(out))):
-        begin, end = f"<!-- {mark} -->", f"<!-- end {mark} -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-    document.write_text(text, encoding="utf-8")
+        write_between(document, f"<!-- {mark} -->", f"<!-- end {mark} -->", table)
     draw_nights(out, document.parent / "pictures" / "nights.png")
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks.marked import write_between
 from benchmarks.transfer.cells import (
     BLENDS,
     COUNTS,
@@ -30,11 +31,10 @@ def write_document(out: Path, path: Path) -> None:
         path: the document.
     """
     results = Results(out)
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     chapters = [answer(results), real(results), places(results), numbers(results), blends(results)]
     chapters += [time_needed(results), peers(results)]
     text = "\n\n".join([*chapters, phantoms(results)])
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    write_between(path, BEGIN, END, text)
 
 
 def three(results: Results, number: int, world: World = "real") -> dict[str, Result]:
